@@ -1,0 +1,1 @@
+"""Whoever sees more than one stage: topology, keeper, worker, policies, supervisor, front-ends, command line."""

@@ -1,0 +1,99 @@
+"""All events there are, and how bytes from the bus become one of them. The only place that knows every kind."""
+
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import pydantic
+
+from schemas import chat, intake, intents, speech, tasks, turns
+from schemas.errors import InvalidField, NewerSchema, SchemaError
+from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
+
+SUBMISSIONS: Final[tuple[type[Fact], ...]] = (
+    intake.TextSubmitted,
+    intake.AudioSubmitted,
+    intake.InterruptRequested,
+    intake.FeedbackGiven,
+)
+FACTS: Final[tuple[type[Fact], ...]] = (
+    turns.TextTurnOpened,
+    turns.SpeechTurnOpened,
+    speech.TranscriptReady,
+    intents.IntentClassified,
+    tasks.TaskCompleted,
+    chat.ReplyRequested,
+    chat.SentenceGenerated,
+    chat.ReplyGenerated,
+    chat.SentenceChosen,
+    chat.ReplyChosen,
+    speech.SpeechReady,
+    turns.TurnCompleted,
+    turns.TurnFailed,
+    turns.TurnInterrupted,
+    turns.StageFailed,
+    turns.FeedbackRecorded,
+    tasks.ReminderDue,
+)
+M = TypeVar("M", bound=pydantic.BaseModel)
+BY_NAME: Final[dict[str, type[Fact]]] = {fact.__name__: fact for fact in (*SUBMISSIONS, *FACTS)}
+
+
+@cache
+def _reader(fact: type[Fact]) -> type[Event[Any]]:
+    return Event[fact]  # type: ignore[valid-type]  # a runtime parameter is how pydantic builds the reader
+
+
+class _Kind(pydantic.BaseModel):
+    """The two fields that decide how the rest is read."""
+
+    class _Meta(pydantic.BaseModel):
+        type: str
+        schema_version: str
+
+    meta: _Meta
+
+
+def decode(payload: bytes, type_hint: str | None = None) -> Event[Fact]:
+    """Read an event from its JSON.
+
+    `type_hint` (the bus's header) saves one pass over the bytes; the event's own `meta.type` must agree with it.
+    Raises InvalidField (not JSON, a missing or wrong field, an unknown type, too large) or NewerSchema.
+    """
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        raise InvalidField("event", f"{len(payload)} bytes", f"at most {PAYLOAD_MAX_BYTES} bytes")
+    fact = BY_NAME.get(type_hint or "")
+    if fact is None:
+        kind = _checked(_Kind, payload)
+        _refuse_newer(kind.meta.schema_version)
+        fact = BY_NAME.get(kind.meta.type)
+        if fact is None:
+            raise InvalidField("meta.type", kind.meta.type, f"one of {', '.join(sorted(BY_NAME))}")
+    event: Event[Fact] = _checked(_reader(fact), payload)
+    _refuse_newer(event.meta.schema_version)
+    if event.meta.type != fact.__name__:
+        raise InvalidField("meta.type", event.meta.type, f"{fact.__name__!r}, as the message's header says")
+    return event
+
+
+def _refuse_newer(version: str) -> None:
+    major, dot, _ = version.partition(".")
+    if not (major.isascii() and major.isdigit() and dot):
+        raise InvalidField("meta.schema_version", version, f"'{SCHEMA_MAJOR}.<minor>'")
+    if int(major) > SCHEMA_MAJOR:
+        raise NewerSchema(version, SCHEMA_MAJOR)
+    if int(major) < SCHEMA_MAJOR:
+        raise InvalidField("meta.schema_version", version, f"'{SCHEMA_MAJOR}.<minor>'")
+
+
+def _checked(model: type[M], payload: bytes) -> M:
+    """Validate JSON, with the first mistake told as field, value and what would be right."""
+    try:
+        return model.model_validate_json(payload)
+    except pydantic.ValidationError as refused:
+        first = refused.errors(include_url=False)[0]
+        cause = first.get("ctx", {}).get("error")
+        field = ".".join(str(part) for part in first["loc"]) or "event"
+        if isinstance(cause, SchemaError) and isinstance(cause, InvalidField):
+            raise InvalidField(field, first.get("input"), cause.expected) from None
+        value = "(missing)" if first["type"] == "missing" else first.get("input")
+        raise InvalidField(field, value, first["msg"]) from None

@@ -1,0 +1,120 @@
+"""From a request for a reply to the reply that was chosen, sentence by sentence."""
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.event import Fact, Frozen
+from schemas.tasks import TaskOutcome
+
+
+class HistoryEntry(Frozen):
+    """One earlier turn of the conversation, as it was said and heard."""
+
+    user: str
+    reply: str  # only what was spoken, when the turn was interrupted
+    time: AwareDatetime
+
+
+class ReplyRequested(Fact):
+    """All that chat needs to answer; it asks nobody else.
+
+    `tasks` were done in this turn, `talk` are the parts of the utterance that want a conversational answer,
+    `clarification` is what to ask the person because something could not be understood or done.
+    """
+
+    once: ClassVar[bool] = True
+    text: str  # the whole utterance; empty when nothing was heard
+    talk: tuple[str, ...] = ()
+    tasks: tuple[TaskOutcome, ...] = ()
+    clarification: str | None = None
+    history: tuple[HistoryEntry, ...] = ()
+
+
+class EngineUse(Frozen):
+    """Which engine answered; `fallback` when it was not the first choice, `reason` then says why."""
+
+    backend: str
+    model: str
+    fallback: bool = False
+    reason: str | None = None
+
+
+class PromptUse(Frozen):
+    """Which prompt file was rendered, by the SHA-256 of its text."""
+
+    name: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class TokenUse(Frozen):
+    """Tokens as the engine counted them."""
+
+    prompt: int = Field(default=0, ge=0)
+    completion: int = Field(default=0, ge=0)
+
+
+class SentenceGenerated(Fact):
+    """One sentence of one candidate.
+
+    Sentence 0 of all candidates is said in one event (`firsts`, one text a candidate, `text` being the first of
+    them); later sentences one by one. `firsts` is repeated in each event so that whoever chooses can choose from
+    any of them alike without remembering anything.
+    """
+
+    asked: str  # the utterance that is answered
+    candidate: int = Field(default=0, ge=0)
+    index: int = Field(ge=0)
+    text: str
+    last: bool  # no further sentence of this candidate follows
+    firsts: tuple[str, ...] = Field(min_length=1)
+    firsts_last: tuple[bool, ...] = ()  # with index 0: which candidates end with their first sentence
+
+
+class Candidate(Frozen):
+    """One whole reply: exactly its sentences, joined by single spaces."""
+
+    text: str
+    sentences: tuple[str, ...]
+    finish: Literal["stop", "length", "cut", "error"] = "stop"
+
+
+class ReplyGenerated(Fact):
+    """All candidates, whole, and how they came about."""
+
+    once: ClassVar[bool] = True
+    asked: str
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+    engine: EngineUse
+    prompt: PromptUse | None = None
+    tokens: TokenUse = TokenUse()
+
+
+class SentenceChosen(Fact):
+    """A sentence of the chosen candidate: to be spoken."""
+
+    index: int = Field(ge=0)
+    text: str
+    last: bool
+
+
+class Score(Frozen):
+    """Why a candidate stands where it stands; each part from 0 (bad) to 1 (good)."""
+
+    candidate: int = Field(ge=0)
+    total: float
+    relevance: float
+    repetition: float
+    length: float
+    sound: float  # 0 for empty or broken text
+
+
+class ReplyChosen(Fact):
+    """Which candidate is the reply."""
+
+    once: ClassVar[bool] = True
+    chosen: int = Field(ge=0)
+    text: str
+    sentences: int = Field(ge=0)
+    scores: tuple[Score, ...] = ()  # best first; empty when there was nothing to choose from
+    scored_on: Literal["single", "first sentences"] = "single"

@@ -1,0 +1,134 @@
+"""What every event carries, how one follows from another, and how it is written as JSON.
+
+Knows no particular event: those stand one domain a file beside this one, and schemas/catalogue.py lists them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas import ids, subjects
+from schemas.ids import ConversationId, EventId, RunId, Tenant, TurnId, UserId
+
+SCHEMA_MAJOR = 1
+SCHEMA_VERSION = "1.0"
+PAYLOAD_MAX_BYTES = 64 * 1024  # larger things (sound) go to the blob store and travel by reference
+
+Token = Annotated[str, AfterValidator(lambda v: ids.checked_token("token", v))]
+Uuid7 = Annotated[str, AfterValidator(lambda v: ids.checked_uuid7("uuid", v))]
+
+
+class Frozen(BaseModel):
+    """Immutable, and tolerant of optional fields that a later minor version may have added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Fact(Frozen):
+    """What happened, in the past tense: the part of an event that differs from event to event."""
+
+    token: ClassVar[str]
+    """The last token of the subject; the class's own name unless several classes share one subject."""
+    once: ClassVar[bool] = False
+    """Said at most once a turn, ever: the bus refuses a second on the same subject."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "token" not in cls.__dict__:
+            cls.token = cls.__name__
+
+
+class Meta(Frozen):
+    """What all events of a turn share, and where this one stands among them."""
+
+    id: str
+    type: str
+    schema_version: str = SCHEMA_VERSION
+    tenant: Token = ids.DEFAULT_TENANT
+    run: Token = ids.LIVE_RUN
+    conversation: Uuid7
+    turn: Uuid7
+    number: int = Field(default=0, ge=0)  # the turn's place in its conversation; 0 until the keeper has given one
+    user: Token
+    cause: str | None = None  # the id of the event because of which this one was said
+    stage: Token = "front-end"  # who said it
+    time: AwareDatetime
+    deadline: AwareDatetime | None = None  # set by the keeper when it opens the turn
+    time_zone: str = "UTC"  # IANA name: the user's
+    speech: bool = True  # the reply is wanted as sound too
+
+    @property
+    def tenant_id(self) -> Tenant:
+        return Tenant(self.tenant)
+
+    @property
+    def run_id(self) -> RunId:
+        return RunId(self.run)
+
+    @property
+    def conversation_id(self) -> ConversationId:
+        return ConversationId(self.conversation)
+
+    @property
+    def turn_id(self) -> TurnId:
+        return TurnId(self.turn)
+
+    @property
+    def user_id(self) -> UserId:
+        return UserId(self.user)
+
+    @property
+    def event_id(self) -> EventId:
+        return EventId(self.id)
+
+
+F_co = TypeVar("F_co", bound=Fact, covariant=True)
+
+
+class Event(Frozen, Generic[F_co]):
+    """One fact with its meta: what travels on the bus and lands in the log."""
+
+    meta: Meta
+    fact: F_co
+
+    @property
+    def subject(self) -> str:
+        m = self.meta
+        return subjects.subject_of(m.tenant_id, m.run_id, m.conversation_id, m.turn_id, self.fact.token)
+
+    def encoded(self) -> bytes:
+        """The event as JSON (UTF-8): `{"meta": {...}, "fact": {...}}`, the same bytes for the same event."""
+        return b'{"meta":%b,"fact":%b}' % (self.meta.model_dump_json().encode(), self.fact.model_dump_json().encode())
+
+    def following(self, stage: str, index: int, fact: "Fact", time: datetime, **changed: object) -> "Event[Fact]":
+        """The event that `stage` says as its `index`-th because of this one.
+
+        `changed` sets meta fields that differ from the cause's (the keeper sets number and deadline).
+        """
+        meta = self.meta
+        cause = meta.id
+        update: Mapping[str, object] = {
+            "id": ids.event_id(meta.turn_id, meta.run_id, cause, stage, index),
+            "type": type(fact).__name__,
+            "schema_version": SCHEMA_VERSION,
+            "cause": cause,
+            "stage": stage,
+            "time": time,
+            **changed,
+        }
+        return Event[Fact].model_construct(meta=meta.model_copy(update=update), fact=fact)
+
+    @classmethod
+    def first(cls, fact: "Fact", meta: Meta) -> Self:
+        """An event without a cause: what a front-end submits."""
+        return cls.model_construct(meta=meta, fact=fact)
+
+
+class Blob(Frozen):
+    """A reference to bytes in the blob store: never the bytes themselves."""
+
+    ref: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    media_type: str = Field(max_length=100)
+    size_bytes: int = Field(ge=0)

@@ -1,0 +1,52 @@
+"""Ids and how they follow from one another. Does not make new ones: minting takes a clock and chance (infra/clock.py)."""
+
+import hashlib
+import re
+from typing import NewType
+from uuid import UUID
+
+from schemas.errors import InvalidField
+
+Tenant = NewType("Tenant", str)
+RunId = NewType("RunId", str)
+ConversationId = NewType("ConversationId", str)
+TurnId = NewType("TurnId", str)
+UserId = NewType("UserId", str)
+EventId = NewType("EventId", str)
+
+LIVE_RUN = RunId("live")  # what people say now; a replay is any other run
+DEFAULT_TENANT = Tenant("local")
+
+TOKEN_MAX_CHARS = 64
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\Z")
+_EVENT_HASH_BYTES = 8  # 64 bits within one turn's few dozen events
+
+
+def checked_token(field: str, value: str) -> str:
+    """One token of a subject, refused when it holds `.`, `*`, `>`, a space or anything else with a meaning to the bus.
+
+    Raises InvalidField.
+    """
+    if not isinstance(value, str) or len(value) > TOKEN_MAX_CHARS or not _TOKEN.match(value):
+        raise InvalidField(field, value, f"1 to {TOKEN_MAX_CHARS} of the characters A-Z a-z 0-9 _ -")
+    return value
+
+
+def checked_uuid7(field: str, value: str) -> str:
+    """A UUIDv7 (RFC 9562) in its canonical lower-case form. Raises InvalidField."""
+    try:
+        parsed = UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidField(field, value, "a UUIDv7 such as 01936f5e-7b1c-7c3e-8a55-3f2b6c1d9e10") from None
+    if parsed.version != 7 or str(parsed) != value:
+        raise InvalidField(field, value, "a UUIDv7 in lower case with hyphens")
+    return value
+
+
+def event_id(turn: TurnId, run: RunId, cause: str, stage: str, index: int) -> EventId:
+    """The id of what `stage` says as its `index`-th event because of `cause`: the same on every redelivery.
+
+    The run is part of it, so a replay never collides with the original.
+    """
+    digest = hashlib.blake2b("\0".join((run, cause, stage, str(index))).encode(), digest_size=_EVENT_HASH_BYTES)
+    return EventId(f"{turn}-{digest.hexdigest()}")

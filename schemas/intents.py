@@ -1,0 +1,79 @@
+"""What a person wants: the labels, the slots, and the event that tells them."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.event import Fact, Frozen
+
+
+class IntentLabel(StrEnum):
+    """Everything that an utterance can be taken for."""
+
+    CREATE_REMINDER = "create_reminder"
+    LIST_REMINDERS = "list_reminders"
+    UPDATE_REMINDER = "update_reminder"
+    CANCEL_REMINDER = "cancel_reminder"
+    CREATE_NOTE = "create_note"
+    LIST_NOTES = "list_notes"
+    CREATE_LEDGER = "create_ledger"
+    ADD_EXPENSE = "add_expense"
+    SCHEDULE_EVENT = "schedule_event"
+    ADD_FRIEND = "add_friend"
+    CHIT_CHAT = "chit_chat"
+    GENERAL_QUERY = "general_query"
+    UNKNOWN = "unknown"
+
+
+TALK = frozenset({IntentLabel.CHIT_CHAT, IntentLabel.GENERAL_QUERY})  # answered by chat, not by a skill
+
+
+class When(Frozen):
+    """A time that was named: the words, and the moment that they meant when they were said."""
+
+    text: str
+    at: AwareDatetime | None = None  # None: the words name no moment that could be resolved
+    all_day: bool = False  # a day was named and no time of day
+
+
+class Money(Frozen):
+    """An amount with its ISO 4217 currency; None when none was named."""
+
+    value: Decimal
+    currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
+
+
+class Slots(Frozen):
+    """What an intent is about. Absent slots are None; nothing is invented."""
+
+    title: str | None = None  # what to be reminded of, the event's name, the note's text
+    new_title: str | None = None  # update_reminder: what it shall be called instead
+    when: When | None = None
+    until: When | None = None  # schedule_event: its end
+    person: str | None = None
+    amount: Money | None = None
+    direction: Literal["owes_me", "i_owe"] | None = None
+    purpose: str | None = None  # what a debt or an expense was for
+    query: str | None = None  # what to look for (list_notes, cancel_reminder, general_query)
+    all: bool = False  # "cancel all reminders"
+
+
+class Intent(Frozen):
+    """One thing wanted, with the part of the utterance that says so."""
+
+    label: IntentLabel
+    confidence: float = Field(ge=0, le=1)
+    text: str
+    slots: Slots = Slots()
+    decided_by: Literal["head", "engine", "fallback"] = "head"
+
+
+class IntentClassified(Fact):
+    """What the utterance asks for, in the order in which it was said; at least one intent."""
+
+    once: ClassVar[bool] = True
+    text: str  # the whole utterance
+    intents: tuple[Intent, ...] = Field(min_length=1)
+    empty_because: Literal["silence", "noise"] | None = None  # handed on from the recogniser
