@@ -1,4 +1,4 @@
-"""The errors of everything that is read from outside: one family, always naming field, value and what would be right."""
+"""The errors of all that is read from outside: one family, always naming field, value and what would be right."""
 
 SHOWN_VALUE_CHARS = 80  # enough to recognise a value in a message, too little to flood a log
 

@@ -1,4 +1,4 @@
-"""Ids and how they follow from one another. Does not make new ones: minting takes a clock and chance (infra/clock.py)."""
+"""Ids and how they follow from one another. Making new ones takes a clock and chance: see infra/clock.py."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What front-ends submit: a turn as sound or as text, an interruption, feedback. All of it is heard by the keeper only."""
+"""What front-ends submit: a turn as sound or text, an interruption, feedback. Heard by the keeper only."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Where an event travels: `parley.v1.<tenant>.<run>.<pp>.<conversation>.<turn>.<Event>`, and in which stream it is kept."""
+"""Where an event travels (`parley.v1.<tenant>.<run>.<pp>.<conversation>.<turn>.<Event>`) and which stream keeps it."""
 
 import hashlib
 from dataclasses import dataclass
