@@ -113,6 +113,7 @@ class ReplyChosen(Fact):
     """Which candidate is the reply."""
 
     once: ClassVar[bool] = True
+    asked: str = ""  # the utterance that is answered, for history
     chosen: int = Field(ge=0)
     text: str
     sentences: int = Field(ge=0)
