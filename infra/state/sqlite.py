@@ -1,0 +1,192 @@
+"""The state in one SQLite file that several processes open at once: the connection, its transactions, its errors.
+
+The only file that knows aiosqlite. Knows no table. One connection a process, its statements on a thread of its own;
+a transaction holds the file's write lock from its first moment (BEGIN IMMEDIATE), so what it reads stays true.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+
+from infra.clock import Clock
+from infra.state import inbox, migrations
+from infra.state.errors import StateBusy, StateCorrupt, StateError, StateFull, StateMisused, StateUnwritable
+from infra.state.port import State, Transaction, Unit
+from infra.state.row import Row, Value, stored
+from schemas.event import Event
+
+BUSY_TIMEOUT_MS = 1_000  # how long SQLite itself waits for the write lock before it says BUSY
+BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
+_RETRY_PAUSE_S = 0.02
+
+_T = TypeVar("_T")
+_HINTS: Final[dict[int, tuple[type[StateError], str]]] = {
+    sqlite3.SQLITE_BUSY: (StateBusy, "another process has held the write lock for too long; look for one that hangs"),
+    sqlite3.SQLITE_LOCKED: (StateBusy, "another statement holds a table; try again"),
+    sqlite3.SQLITE_PERM: (StateUnwritable, "allow this user to read and write the file and its folder"),
+    sqlite3.SQLITE_READONLY: (StateUnwritable, "allow this user to write the file and its folder"),
+    sqlite3.SQLITE_CANTOPEN: (StateUnwritable, "the file or its folder cannot be opened; check path and permissions"),
+    sqlite3.SQLITE_IOERR: (StateUnwritable, "the disk refused; check its health, its space and its quota"),
+    sqlite3.SQLITE_FULL: (StateFull, "no space is left; free some on that disk, nothing was changed"),
+    sqlite3.SQLITE_CORRUPT: (StateCorrupt, "the file is damaged; restore a backup, or move it away to start anew"),
+    sqlite3.SQLITE_NOTADB: (StateCorrupt, "that is no SQLite database; move it away or name another file"),
+}
+
+
+@asynccontextmanager
+async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
+    """Open the file (made with its folder when absent, readable by this user only) and bring its schema up to date.
+
+    Raises StateError: unwritable, damaged, another program's, newer than this program, or locked for BUSY_LIMIT_S.
+    """
+    try:
+        await asyncio.to_thread(_make_private, path)
+        known = await asyncio.to_thread(migrations.read)
+    except OSError as error:
+        raise StateUnwritable(f"{path}: {error.strerror}; check path and permissions") from error
+    try:
+        db = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1_000)
+    except sqlite3.Error as error:
+        raise _translated(error, path) from error
+    try:
+        db.row_factory = sqlite3.Row
+        state = SqliteState(db, path, clock)
+        await state.prepare()
+        async with state.transaction() as tx:
+            await migrations.apply(tx, known, clock.now())
+        yield state
+    finally:
+        await _to_the_end(db.close())
+
+
+class SqliteState:
+    """One connection, lent to one transaction at a time. Made by open_state."""
+
+    def __init__(self, db: aiosqlite.Connection, path: Path, clock: Clock) -> None:
+        self._db = db
+        self._path = path
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
+
+    async def prepare(self) -> None:
+        """Settings of the connection. Raises StateError."""
+        # Two processes that open a new file at once: the switch to WAL says BUSY without waiting, so it is repeated.
+        mode = (await self._patiently("PRAGMA journal_mode = WAL"))[0][0]
+        if mode != "wal":
+            raise StateUnwritable(f"{self._path}: write-ahead logging is not possible here; use a local disk")
+        await self._patiently("PRAGMA foreign_keys = ON")
+        # FULL: a commit is on the disk before its events are published, so even lost power cannot undo what was said.
+        await self._patiently("PRAGMA synchronous = FULL")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See State.transaction."""
+        task = asyncio.current_task()
+        if task is not None and self._holder is task:
+            raise StateMisused("this task is inside a transaction already; pass that one on instead of opening another")
+        async with self._turn:
+            self._holder = task
+            tx = _SqliteTransaction(self._db, self._path)
+            try:
+                await self._patiently("BEGIN IMMEDIATE")
+                yield tx
+                await _to_the_end(tx.execute("COMMIT"))
+            except BaseException:
+                # Statements of a cancelled task may still be queued on the connection's thread; this one comes last.
+                await _to_the_end(self._db.rollback())
+                raise
+            finally:
+                tx.ended = True
+                self._holder = None
+
+    def handling(self, event: Event[Any], step: str, stage: str = "router") -> AbstractAsyncContextManager[Unit]:
+        """See State.handling."""
+        return inbox.handling(self, self._clock, event, step, stage)
+
+    async def _patiently(self, sql: str) -> list[sqlite3.Row]:
+        """Run a statement that needs a lock, again and again until BUSY_LIMIT_S have passed."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + BUSY_LIMIT_S
+        while True:
+            try:
+                return list(await self._db.execute_fetchall(sql))
+            except sqlite3.Error as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or loop.time() >= until:
+                    raise _translated(error, self._path) from error
+            await asyncio.sleep(_RETRY_PAUSE_S)
+
+
+class _SqliteTransaction:
+    """See Transaction."""
+
+    def __init__(self, db: aiosqlite.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+        self.ended = False
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        self._refuse_if_ended()
+        try:
+            cursor = await self._db.execute(sql, _stored(values))
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+        return cursor.rowcount
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        self._refuse_if_ended()
+        try:
+            rows = await self._db.execute_fetchall(sql, _stored(values))
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+        return [Row(dict(row)) for row in rows]
+
+    async def first(self, sql: str, *values: Value) -> Row | None:
+        rows = await self.fetch(sql, *values)
+        return rows[0] if rows else None
+
+    def _refuse_if_ended(self) -> None:
+        if self.ended:
+            raise StateMisused("the transaction has ended; use it inside its block only")
+
+
+def _stored(values: tuple[Value, ...]) -> list[str | int | float | bytes | None]:
+    return [stored(value) if isinstance(value, datetime) else value for value in values]
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, empty, before SQLite does: what people said is nobody else's to read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+async def _to_the_end(work: Awaitable[_T]) -> _T:
+    """Wait for what must not be left half done, even when the waiting task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as stop:
+            cancelled = stop
+    if cancelled is not None:
+        task.exception()  # marked as seen: the cancellation is what the caller hears of
+        raise cancelled
+    return task.result()
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 when Python itself raised."""
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _translated(error: sqlite3.Error, path: Path) -> StateError:
+    kind, hint = _HINTS.get(_code(error), (StateMisused, "a mistake in the program's SQL"))
+    return kind(f"{path}: {error}; {hint}")
