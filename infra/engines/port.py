@@ -3,7 +3,7 @@
 Implementations stand beside this file, one backend each; infra/engines/roles.py orders them into fallbacks.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -78,7 +78,7 @@ class Generator(Protocol):
     def model(self) -> str:
         """The model's name as events and people see it."""
 
-    def generate(self, ask: Ask) -> AsyncIterator[Delta]:
+    def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
         """Stream the answer. Closing the iterator aborts generation in the engine. Raises EngineError."""
 
     async def health(self) -> EngineHealth:

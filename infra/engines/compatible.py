@@ -1,0 +1,244 @@
+"""The one client for every engine that speaks the OpenAI-compatible protocol (`POST /v1/chat/completions`).
+
+It always streams, contracts too: only then does a disconnect abort generation in every backend. What differs between
+backends is a `Dialect`, in data. It knows no roles, no fallbacks and no limits on how much is asked at once: those
+are in infra/engines/roles.py. It does not promise that a continued text is one that the model would have said alone.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+from httpx_sse import EventSource, ServerSentEvent, SSEError
+
+from infra.clock import Clock
+from infra.engines.dialects import Dialect
+from infra.engines.echo import Echo
+from infra.engines.port import (
+    Ask,
+    DeadlinePassed,
+    Delta,
+    EngineCut,
+    EngineError,
+    EngineHealth,
+    EngineRefused,
+    EngineUnavailable,
+    Finish,
+)
+
+HEALTH_TIMEOUT_S: Final = 2.0
+_KEPT_ALIVE_S: Final = 3.0  # uvicorn, behind vLLM, hangs up after 5 s: be the first to
+_DRAIN_TIMEOUT_S: Final = 0.1
+_DONE: Final = "[DONE]"
+_SHOWN_ERROR_CHARS: Final = 300
+_BUSY: Final = frozenset({408, 425, 429})  # 4xx that say "later", not "never"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine listens, and how long to be patient with it."""
+
+    base_url: str  # with or without the /v1 at its end
+    model: str
+    api_key: str | None = field(default=None, repr=False)
+    connect_timeout_s: float = 2.0
+    first_token_timeout_s: float = 20.0
+    stall_timeout_s: float = 10.0  # between two pieces of an answer
+    verify_ssl: bool = True
+    use_grammar: bool = True  # send response_format; the answer is validated in either case
+
+
+class CompatibleEngine:
+    """An engine behind an OpenAI-compatible address."""
+
+    def __init__(self, endpoint: Endpoint, dialect: Dialect, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._dialect = dialect
+        self._clock = clock
+        url = endpoint.base_url.rstrip("/").removesuffix("/v1")
+        parts = urlsplit(url)
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {},
+            timeout=httpx.Timeout(None, connect=endpoint.connect_timeout_s),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=None if dialect.keeps_alive else 0,
+                keepalive_expiry=_KEPT_ALIVE_S,
+            ),
+            # Building a TLS context takes 30 ms, and no proxy leads to this very machine.
+            verify=endpoint.verify_ssl and parts.scheme == "https",
+            trust_env=parts.hostname not in _LOOPBACK,
+        )
+
+    @property
+    def backend(self) -> str:
+        return self._dialect.backend
+
+    @property
+    def model(self) -> str:
+        return self._endpoint.model
+
+    async def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
+        """Stream the answer.
+
+        Raises EngineRefused (4xx), EngineUnavailable (nothing came), EngineCut (it ended in the middle),
+        DeadlinePassed (no time left, or it ran out before the first token).
+        """
+        left_s = (ask.deadline - self._clock.now()).total_seconds()
+        if left_s <= 0:
+            raise DeadlinePassed(f"{self.backend}: the deadline passed {-left_s:.1f} s before it could be asked")
+        now = asyncio.get_running_loop().time
+        patience_s = min(self._endpoint.first_token_timeout_s, left_s)
+        until = now() + patience_s
+        echo = Echo(ask.continues)
+        heard = _Heard()
+        async with AsyncExitStack() as held:
+            events: AsyncIterator[ServerSentEvent] | None = None
+            while True:
+                try:
+                    async with asyncio.timeout_at(until):
+                        events = events or await self._opened(held, ask)
+                        event = await anext(events, None)
+                except TimeoutError:
+                    if not heard.started and patience_s == left_s:
+                        raise DeadlinePassed(f"{self.backend}: no token before the deadline") from None
+                    waited_s = self._endpoint.stall_timeout_s if heard.started else patience_s
+                    raise heard.broken(f"{self.backend}: silent for {waited_s:.1f} s") from None
+                except (httpx.HTTPError, SSEError) as error:
+                    raise heard.broken(f"{self.backend}: {type(error).__name__} {error}".rstrip()) from error
+                if event is None or event.data == _DONE:
+                    break
+                text = echo.without(heard.piece(self.backend, event.data))
+                if text:
+                    heard.started = True
+                    yield Delta(text)
+                if heard.started:
+                    until = now() + self._endpoint.stall_timeout_s
+            if events is not None and self._dialect.keeps_alive:
+                await _drained(events)
+        if heard.finish is None:
+            raise heard.broken(f"{self.backend}: the stream ended without a finish reason")
+        yield Delta(echo.rest(), heard.finish, heard.prompt_tokens, heard.completion_tokens)
+
+    async def health(self) -> EngineHealth:
+        paths = [path for path in (self._dialect.health_path, "/v1/models") if path]
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                for path in paths:
+                    response = await self._http.get(path)
+                    if response.is_error:
+                        return EngineHealth(False, f"GET {path}: {_reason(response.status_code, response.text)}")
+                models = [str(entry.get("id")) for entry in response.json().get("data", [])]
+        except (httpx.HTTPError, TimeoutError, ValueError, AttributeError) as error:
+            url = self._http.base_url
+            return EngineHealth(False, f"{url} does not answer ({type(error).__name__} {error}); is it started?")
+        return EngineHealth(True, detail={"models": models})
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _opened(self, held: AsyncExitStack, ask: Ask) -> AsyncIterator[ServerSentEvent]:
+        """Send the request and return its events. The server's refusal becomes an EngineError here."""
+        try:
+            response = await held.enter_async_context(self._request(ask))
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            if not self._dialect.keeps_alive:
+                raise
+            # A kept connection that the server hung up on just now. Not a byte of an answer had come: ask anew, once.
+            response = await held.enter_async_context(self._request(ask))
+        if response.is_error:
+            reason = (
+                f"{self.backend}: {_reason(response.status_code, (await response.aread()).decode(errors='replace'))}"
+            )
+            never = response.is_client_error and response.status_code not in _BUSY
+            raise EngineRefused(reason) if never else EngineUnavailable(reason)
+        return EventSource(response).aiter_sse()
+
+    def _request(self, ask: Ask) -> AbstractAsyncContextManager[httpx.Response]:
+        headers = {"X-Session-ID": ask.conversation} if ask.conversation else {}
+        return self._http.stream("POST", "/v1/chat/completions", json=self._body(ask), headers=headers)
+
+    def _body(self, ask: Ask) -> dict[str, Any]:
+        messages = [{"role": message.role, "content": message.content} for message in ask.messages]
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": messages,
+            "max_tokens": ask.max_tokens,
+            "temperature": ask.temperature,
+            "top_p": ask.top_p,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if ask.seed is not None:
+            body["seed"] = ask.seed
+        if self._dialect.top_k:
+            body["top_k"] = ask.top_k
+        if self._dialect.penalty:
+            body[self._dialect.penalty] = ask.repetition_penalty
+        if self._dialect.priority:
+            body["priority"] = int(ask.priority)
+        if ask.schema is not None and self._endpoint.use_grammar:
+            schema = {"name": "answer", "schema": dict(ask.schema), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if ask.continues:
+            messages.append({"role": "assistant", "content": ask.continues})
+            body.update(self._dialect.continuing)
+        return body
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What one stream has told so far."""
+
+    started: bool = False
+    finish: Finish | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def piece(self, backend: str, data: str) -> str:
+        """The text in one event; finish reason and token counts are kept. Raises EngineError on anything else."""
+        try:
+            chunk = json.loads(data)
+            if error := chunk.get("error"):
+                raise self.broken(f"{backend}: {error.get('message', error) if isinstance(error, dict) else error}")
+            if usage := chunk.get("usage"):
+                self.prompt_tokens = int(usage.get("prompt_tokens") or 0)
+                self.completion_tokens = int(usage.get("completion_tokens") or 0)
+            choices = chunk.get("choices")
+            if not choices:
+                return ""
+            if reason := choices[0].get("finish_reason"):
+                self.finish = reason if reason in ("stop", "length") else "error"
+            return str((choices[0].get("delta") or {}).get("content") or "")
+        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            raise self.broken(f"{backend}: an event that is no answer: {data[:80]!r}") from error
+
+    def broken(self, reason: str) -> EngineError:
+        """The error for a stream that broke here: before its first token another engine may do, after it, not."""
+        return EngineCut(reason) if self.started else EngineUnavailable(reason)
+
+
+async def _drained(events: AsyncIterator[ServerSentEvent]) -> None:
+    """Read what may follow the last event, so that the connection can be used again; give up on it soon."""
+    with suppress(TimeoutError, httpx.HTTPError, SSEError):
+        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+            async for _ in events:
+                pass
+
+
+def _reason(status: int, body: str) -> str:
+    """The server's own words on an error, on one line, without what it may have quoted from the request."""
+    try:
+        told = json.loads(body)
+        told = told.get("error", told.get("message", told))
+        text = str(told.get("message", told) if isinstance(told, dict) else told)
+    except (ValueError, AttributeError):
+        text = body
+    return f"HTTP {status} {' '.join(text.split())[:_SHOWN_ERROR_CHARS]}".rstrip()

@@ -1,0 +1,32 @@
+"""What each backend adds to the OpenAI-compatible protocol or leaves out: data, obeyed by compatible.py beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a backend adds to the protocol, or leaves out."""
+
+    backend: str
+    priority: bool = False  # obeys `priority` in the body: a smaller number goes first
+    penalty: str | None = None  # its name for a repetition penalty; None: it has none
+    top_k: bool = False
+    continuing: Mapping[str, Any] = MappingProxyType({})  # added to the body when the assistant has begun already
+    keeps_alive: bool = True
+    health_path: str | None = None
+
+
+VLLM: Final = Dialect(
+    "vllm",
+    priority=True,
+    penalty="repetition_penalty",
+    top_k=True,
+    continuing=MappingProxyType({"continue_final_message": True, "add_generation_prompt": False}),
+    health_path="/health",
+)
+# It announces keep-alive and hangs up after each stream all the same, so a kept connection would fail the next ask.
+LLAMA_CPP: Final = Dialect("llama.cpp", penalty="repeat_penalty", top_k=True, keeps_alive=False, health_path="/health")
+OPENAI: Final = Dialect("openai")  # the bare protocol: some servers refuse a field that they do not know
