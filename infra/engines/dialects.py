@@ -1,9 +1,7 @@
 """What each backend adds to the OpenAI-compatible protocol or leaves out: data, obeyed by compatible.py beside it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +12,7 @@ class Dialect:
     priority: bool = False  # obeys `priority` in the body: a smaller number goes first
     penalty: str | None = None  # its name for a repetition penalty; None: it has none
     top_k: bool = False
-    continuing: Mapping[str, Any] = MappingProxyType({})  # added to the body when the assistant has begun already
+    continuing: tuple[tuple[str, bool], ...] = ()  # added to the body when the assistant has begun already
     keeps_alive: bool = True
     health_path: str | None = None
 
@@ -24,7 +22,7 @@ VLLM: Final = Dialect(
     priority=True,
     penalty="repetition_penalty",
     top_k=True,
-    continuing=MappingProxyType({"continue_final_message": True, "add_generation_prompt": False}),
+    continuing=(("continue_final_message", True), ("add_generation_prompt", False)),
     health_path="/health",
 )
 # It announces keep-alive and hangs up after each stream all the same, so a kept connection would fail the next ask.

@@ -34,7 +34,7 @@ class EngineConfig:
 
 
 def make_engine(config: EngineConfig, clock: Clock) -> Generator:
-    """The engine. Raises InvalidField for a backend that does not exist (listing those that do) or a missing address."""
+    """The engine. Raises InvalidField: no such backend (those that exist are listed), or its address is missing."""
     make = _BACKENDS.get(config.backend)
     if make is None:
         raise InvalidField("engine.backend", config.backend, f"one of {', '.join(_BACKENDS)}")
