@@ -1,0 +1,137 @@
+"""Writes batches: the rows, each once, and how far the stream has been read, in one transaction.
+
+Runs in one thread. That a row stands once rests on three things, none of which is an index that grows for ever:
+- a message that was recorded before is known by its place in the stream. Only a batch that reaches back to or below
+  the recorded position is looked up, and only among the rows of its own span of sequence numbers. The position alone
+  decides nothing: after a kill, JetStream delivers newer messages before those that were under way when it happened,
+  so a message below the position may still be missing;
+- an event that came again as another message is known by its id. Copies of an event share its turn, so they are
+  sought among the rows of the batch's span of turns, at most `copies_window_rows` back;
+- the log has one writer, because DuckDB gives the file to one process.
+Rows lie in the file in about the order of both sequence and turn, so DuckDB skips all row groups outside the spans.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from infra.event_log import columns
+from infra.event_log.columns import Columns
+from infra.event_log.duck import Connection
+from infra.event_log.port import INVALID, Appended, Batch, StreamChanged, StreamIdentity
+
+_NAMES = ", ".join(f'"{name}"' for name in Columns._fields)
+_STAGE = f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {_NAMES} FROM main.events LIMIT 0"
+_SPAN = "e.stream = $stream AND e.stream_seq BETWEEN $low AND $high AND s.stream_seq = e.stream_seq"
+_CHANGED = f"SELECT min(s.stream_seq) FROM staged s, main.events e WHERE {_SPAN} AND s.id <> e.id"
+_DROP_REDELIVERED = f"DELETE FROM staged s USING main.events e WHERE {_SPAN}"
+_DROP_COPIES = """
+DELETE FROM staged s USING main.events e
+WHERE e.id = s.id AND e.turn BETWEEN $low::UUID AND $high::UUID AND e.log_seq > $after"""
+_INSERT = f"""
+INSERT INTO main.events (log_seq, stream, {_NAMES}, recorded_at)
+SELECT $before + row_number() OVER (ORDER BY stream_seq), $stream, {_NAMES}, $now FROM staged ORDER BY stream_seq"""
+_MOVE = "UPDATE streams SET position = $position, updated_at = $now WHERE stream = $stream"
+_NEW_STREAM = "INSERT INTO streams VALUES ($stream, $name, $created, 0, $now)"
+
+
+class Appending:
+    """The writer's side of one open log."""
+
+    def __init__(self, connection: Connection, copies_window_rows: int) -> None:
+        self._connection = connection
+        self._window = copies_window_rows
+        [(last,)] = connection.run("SELECT coalesce(max(log_seq), 0) FROM events")
+        self._log_seq = _whole(last)
+        rows = connection.run("SELECT stream, name, created, position FROM streams")
+        self._streams = {
+            StreamIdentity(str(name), _moment(created)): (_whole(number), _whole(position))
+            for number, name, created, position in rows
+        }
+
+    def position(self, stream: StreamIdentity) -> int:
+        """The highest sequence number seen of this stream; 0 when it is new."""
+        return self._streams.get(stream, (0, 0))[1]
+
+    def append(self, batch: Batch, now: datetime) -> Appended:
+        """Record a batch; on the disk when this returns, and nothing of it when this raises.
+
+        Raises StreamChanged, or the database's error (disk full, memory): then the same batch may be tried again.
+        """
+        if not batch.rows:
+            return Appended(0, position=self.position(batch.stream))
+        staged, redelivered, copies = _each_once(map(columns.columns_of, batch.rows))
+        low, high = min(staged), max(row.stream_seq for row in batch.rows)
+        number, position = self._streams.get(batch.stream, (len(self._streams) + 1, 0))
+        with self._connection.transaction():
+            if batch.stream not in self._streams:
+                self._connection.run(
+                    _NEW_STREAM,
+                    {"stream": number, "name": batch.stream.name, "created": batch.stream.created, "now": now},
+                )
+            self._connection.run(_STAGE)
+            self._connection.append("staged", staged.values())
+            if low <= position:
+                redelivered += self._drop_redelivered(batch.stream, number, low, min(high, position))
+            copies += self._drop_copies(staged.values())
+            written = self._changed(_INSERT, {"before": self._log_seq, "stream": number, "now": now})
+            position = max(position, high)
+            self._connection.run(_MOVE, {"position": position, "now": now, "stream": number})
+            [(invalid,)] = self._connection.run("SELECT count(*) FROM staged WHERE type = $type", {"type": INVALID})
+        self._log_seq += written
+        self._streams[batch.stream] = (number, position)
+        return Appended(written, redelivered, copies, _whole(invalid), position)
+
+    def _drop_redelivered(self, stream: StreamIdentity, number: int, low: int, high: int) -> int:
+        span = {"stream": number, "low": low, "high": high}
+        [(changed,)] = self._connection.run(_CHANGED, span)
+        if changed is not None:
+            raise StreamChanged(stream, _whole(changed))
+        return self._changed(_DROP_REDELIVERED, span)
+
+    def _drop_copies(self, staged: Iterable[Columns]) -> int:
+        turns = [row.turn for row in staged if row.id is not None and row.turn is not None]
+        if not turns:
+            return 0
+        after = self._log_seq - self._window
+        return self._changed(_DROP_COPIES, {"low": min(turns), "high": max(turns), "after": after})
+
+    def _changed(self, sql: str, parameters: Mapping[str, object]) -> int:
+        [(count,)] = self._connection.run(sql, parameters)
+        return _whole(count)
+
+
+def last_position(connection: Connection, stream_name: str) -> int:
+    """How far the log got in the newest stream of this name, for whoever only reads; 0 when it never heard of it."""
+    rows = connection.run(
+        "SELECT position FROM streams WHERE name = $name ORDER BY created DESC LIMIT 1", {"name": stream_name}
+    )
+    return _whole(rows[0][0]) if rows else 0
+
+
+def _each_once(read: Iterable[Columns]) -> tuple[dict[int, Columns], int, int]:
+    """Rows by sequence number, the first of each event; how many were repeated messages, and how many copies."""
+    staged: dict[int, Columns] = {}
+    ids: set[str] = set()
+    redelivered = copies = 0
+    for row in sorted(read, key=lambda row: row.stream_seq):
+        if row.stream_seq in staged:
+            redelivered += 1
+        elif row.id is not None and row.id in ids:
+            copies += 1
+        else:
+            staged[row.stream_seq] = row
+            if row.id is not None:
+                ids.add(row.id)
+    return staged, redelivered, copies
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected a whole number from the database, got {value!r}")
+    return value
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"expected a time from the database, got {value!r}")
+    return value

@@ -1,0 +1,134 @@
+"""Answers questions about the log, a few at a time, each in a thread and with a connection of its own.
+
+Knows nothing of the bus. A question sees what was committed when it began and never waits for the writer, nor the
+writer for it; they share the processors and the memory that LogLimits allows.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from time import perf_counter
+
+import pydantic_core
+
+from infra.event_log.duck import Connection, Error, Interrupted, OutOfMemory, Parser
+from infra.event_log.port import Json, LogLimits, Parameter, QueryRefused, QueryStopped, Table
+from infra.event_log.refusals import refuse_unless_select
+from infra.worker_thread import WorkerThread
+
+_CHUNK_ROWS = 256
+_INTERRUPT_EVERY_S = 0.05  # an interrupt that comes between two statements is lost, so it is repeated
+
+
+class _Reader:
+    """One thread with its connection and parser."""
+
+    def __init__(self, connection: Connection, number: int) -> None:
+        self.connection = connection
+        self.parser = Parser()
+        self.thread = WorkerThread(f"event-log-reader-{number}")
+
+    def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
+        began = perf_counter()
+        refuse_unless_select(self.parser, sql)
+        try:
+            with self.connection.transaction("READ ONLY"):
+                head = self.connection.select(sql, parameters)
+                rows, truncated = self._fetch(limit_rows, limit_bytes)
+                self.connection.drop()
+        except Interrupted:
+            raise
+        except OutOfMemory as error:
+            raise QueryStopped(
+                sql, f"an answer within the memory limit; read fewer rows or columns ({error})"
+            ) from None
+        except (Error, UnicodeError) as error:
+            raise QueryRefused(sql, f"a SELECT over tables and columns that exist: {error}") from None
+        return Table(head.columns, head.types, tuple(rows), truncated, (perf_counter() - began) * 1_000)
+
+    def _fetch(self, limit_rows: int, limit_bytes: int) -> tuple[list[tuple[Json, ...]], bool]:
+        rows: list[tuple[Json, ...]] = []
+        size_bytes = 0
+        for chunk in self.connection.chunks(min(_CHUNK_ROWS, limit_rows + 1)):
+            for raw in chunk:
+                row = tuple(_jsonable(value) for value in raw)
+                size_bytes += len(pydantic_core.to_json(row))
+                if len(rows) == limit_rows or size_bytes > limit_bytes:
+                    return rows, True
+                rows.append(row)
+        return rows, False
+
+    async def aclose(self) -> None:
+        await self.thread.aclose()
+        self.connection.close()
+        self.parser.close()
+
+
+class Asking:
+    """The readers of one open log."""
+
+    def __init__(self, connection: Connection, limits: LogLimits) -> None:
+        self._limits = limits
+        self._readers = [_Reader(connection.sibling(), number) for number in range(limits.readers)]
+        self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
+        for reader in self._readers:
+            self._idle.put_nowait(reader)
+
+    async def ask(
+        self,
+        sql: str,
+        parameters: Mapping[str, Parameter] | None = None,
+        *,
+        limit_rows: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Table:
+        """The answer to one SELECT; `parameters` stand as `$name` in the SQL.
+
+        More rows than `limit_rows`, or bytes than LogLimits allows, are cut off (`truncated`). A limit above that of
+        LogLimits is lowered to it. Raises QueryRefused, or QueryStopped when time or memory ran out; waiting for a
+        free reader counts.
+        """
+        within_s = min(timeout_s or self._limits.ask_timeout_s, self._limits.ask_timeout_s)
+        rows = self._limits.ask_rows if limit_rows is None else min(limit_rows, self._limits.ask_rows)
+        if rows < 0 or within_s <= 0:
+            raise QueryRefused(sql, "limit_rows from 0 and timeout_s above 0")
+        deadline = asyncio.get_running_loop().time() + within_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                reader = await self._idle.get()
+        except TimeoutError:
+            raise QueryStopped(sql, f"a free reader within {within_s:g} s; all {len(self._readers)} are busy") from None
+        answering = asyncio.ensure_future(
+            reader.thread.call(partial(reader.answer, sql, parameters or {}, rows, self._limits.ask_bytes))
+        )
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(answering)
+        except (TimeoutError, Interrupted):
+            raise QueryStopped(sql, f"an answer within {within_s:g} s") from None
+        finally:
+            await _stopped(reader, answering)
+            self._idle.put_nowait(reader)
+
+    async def aclose(self) -> None:
+        """Interrupt what is being answered and free threads and connections."""
+        for reader in self._readers:
+            reader.connection.interrupt()
+            await reader.aclose()
+
+
+async def _stopped(reader: _Reader, answering: "asyncio.Future[Table]") -> None:
+    """Wait until the thread is free again, interrupting what it does, also when the asker has gone away."""
+    while not answering.done():
+        reader.connection.interrupt()
+        await asyncio.wait({answering}, timeout=_INTERRUPT_EVERY_S)
+    if not answering.cancelled():
+        answering.exception()  # seen: whoever asked has been told, or has gone
+
+
+def _jsonable(value: object) -> Json:
+    """A database value as JSON can hold it."""
+    jsonable: Json = pydantic_core.to_jsonable_python(
+        value, inf_nan_mode="strings", bytes_mode="hex", timedelta_mode="iso8601", fallback=str
+    )
+    return jsonable

@@ -1,0 +1,186 @@
+"""Turns a message of the stream into the columns of table `events`. Never refuses one: what cannot be read is kept too.
+
+Knows the events' schemas and the headers that pipeline/ puts on them; knows no database. Every value that it gives
+is one that its column can hold, so that no message, however odd, can stop a batch.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import pydantic_core
+
+from infra.event_log.port import INVALID, Row
+from schemas import catalogue
+from schemas.errors import InvalidField, NewerSchema, SchemaError
+from schemas.event import Event, Fact, Meta
+from schemas.subjects import parse_subject
+
+TYPE_HEADERS: Final = ("Parley-Type", "ce-type")
+STAGE_HEADERS: Final = ("Parley-Stage", "ce-source")
+QUEUE_HEADER: Final = "Parley-Queue-Ms"
+WORK_HEADER: Final = "Parley-Work-Ms"
+ATTEMPT_HEADER: Final = "Parley-Attempt"
+TRACE_HEADER: Final = "traceparent"
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+_STAGE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_ATTEMPT_MAX = 2**31 - 1
+_NUMBER_MAX = 2**63 - 1
+_META_FIELDS = frozenset(Meta.model_fields)
+
+
+class Columns(NamedTuple):
+    """One row of `events` as far as the message decides it, in the order of the staging table."""
+
+    stream_seq: int
+    type: str
+    payload: str
+    id: str | None = None
+    tenant: str | None = None
+    run: str | None = None
+    conversation: str | None = None
+    turn: str | None = None
+    number: int | None = None
+    user: str | None = None
+    cause: str | None = None
+    stage: str | None = None
+    time: datetime | None = None
+    deadline: datetime | None = None
+    time_zone: str | None = None
+    speech: bool | None = None
+    schema_version: str | None = None
+    queue_ms: float | None = None
+    work_ms: float | None = None
+    attempt: int | None = None
+    traceparent: str | None = None
+    rest: str | None = None
+
+
+def columns_of(row: Row) -> Columns:
+    """Read one message; as INVALID, with the reason and the bytes, when it is no event of this Parley's."""
+    try:
+        return _event(row)
+    except (SchemaError, ValueError) as refused:
+        return _invalid(row, refused)
+
+
+def _event(row: Row) -> Columns:
+    event = catalogue.decode(row.payload, _first(row.headers, TYPE_HEADERS))
+    _refuse_unless_at_home(event, row.subject)
+    # The fact is taken from the message and not from the model, which has dropped what a later minor version added.
+    tree = pydantic_core.from_json(row.payload)
+    unread: dict[str, str] = {}
+    rest = {name: value for name, value in tree["meta"].items() if name not in _META_FIELDS}
+    meta = event.meta
+    return Columns(
+        stream_seq=row.stream_seq,
+        id=meta.id,
+        type=meta.type,
+        tenant=meta.tenant,
+        run=meta.run,
+        conversation=meta.conversation,
+        turn=meta.turn,
+        number=meta.number,
+        user=meta.user,
+        cause=meta.cause,
+        stage=meta.stage,
+        time=meta.time,
+        deadline=meta.deadline,
+        time_zone=meta.time_zone,
+        speech=meta.speech,
+        schema_version=meta.schema_version,
+        queue_ms=_milliseconds(row.headers, QUEUE_HEADER, unread),
+        work_ms=_milliseconds(row.headers, WORK_HEADER, unread),
+        attempt=_attempt(row.headers, unread),
+        traceparent=_traceparent(row.headers, unread),
+        payload=_dumped(tree["fact"]),
+        rest=_dumped({"meta": rest, "headers": unread}) if rest or unread else None,
+    )
+
+
+def _refuse_unless_at_home(event: Event[Fact], subject: str) -> None:
+    """Who may publish what is decided by subject: an event that claims another turn or tenant is not believed."""
+    if event.subject != subject:
+        raise InvalidField("subject", subject, f"{event.subject!r}, as the event's meta says")
+    if event.meta.number > _NUMBER_MAX:
+        raise InvalidField("meta.number", event.meta.number, f"at most {_NUMBER_MAX}")
+
+
+def _invalid(row: Row, refused: Exception) -> Columns:
+    wrong: dict[str, object] = {"error": type(refused).__name__, "message": str(refused)}
+    if isinstance(refused, InvalidField | NewerSchema):
+        wrong |= {"field": refused.field, "value": refused.value, "expected": refused.expected}
+    try:
+        body = {"text": row.payload.decode()}
+    except UnicodeDecodeError:
+        body = {"hex": row.payload.hex()}
+    headers = {_printable(name): _printable(value) for name, value in row.headers.items()}
+    payload = {**wrong, "subject": _printable(row.subject), "headers": headers, **body}
+    stage = _first(row.headers, STAGE_HEADERS)
+    unread: dict[str, str] = {}  # not kept apart: all headers stand in the payload
+    columns = Columns(
+        stream_seq=row.stream_seq,
+        type=INVALID,
+        payload=json.dumps(payload),
+        stage=stage if stage and _STAGE.match(stage) else None,
+        queue_ms=_milliseconds(row.headers, QUEUE_HEADER, unread),
+        work_ms=_milliseconds(row.headers, WORK_HEADER, unread),
+        attempt=_attempt(row.headers, unread),
+        traceparent=_traceparent(row.headers, unread),
+    )
+    try:
+        at = parse_subject(row.subject)
+    except SchemaError:
+        return columns
+    return columns._replace(tenant=at.tenant, run=at.run, conversation=at.conversation, turn=at.turn)
+
+
+def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((headers[name] for name in names if name in headers), None)
+
+
+def _milliseconds(headers: Mapping[str, str], name: str, unread: dict[str, str]) -> float | None:
+    """A time in a header; NULL when there is none. One that is no time is kept in `unread`."""
+    text = headers.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) and value >= 0:
+        return value
+    unread[name] = _printable(text)
+    return None
+
+
+def _attempt(headers: Mapping[str, str], unread: dict[str, str]) -> int | None:
+    text = headers.get(ATTEMPT_HEADER)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _ATTEMPT_MAX:
+        return int(text)
+    unread[ATTEMPT_HEADER] = _printable(text)
+    return None
+
+
+def _traceparent(headers: Mapping[str, str], unread: dict[str, str]) -> str | None:
+    text = headers.get(TRACE_HEADER)
+    if text is None or _TRACEPARENT.match(text):
+        return text
+    unread[TRACE_HEADER] = _printable(text)
+    return None
+
+
+def _dumped(tree: object) -> str:
+    """JSON that any reader accepts: what has no number in JSON (NaN, infinity) becomes null."""
+    return pydantic_core.to_json(tree, inf_nan_mode="null").decode()
+
+
+def _printable(text: str) -> str:
+    """Text that is Unicode for certain: headers may hold bytes that are not."""
+    return text.encode(errors="backslashreplace").decode()

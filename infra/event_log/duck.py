@@ -1,0 +1,149 @@
+"""The only file that imports duckdb: opening a file, running statements, appending rows, taking SQL apart.
+
+Knows no table and no event. A Connection belongs to one thread at a time; only `interrupt` may come from another.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import duckdb
+
+from infra.event_log.port import LogBusy, LogLimits, LogMissing, LogUnreadable
+
+_LOCK_OWNER = re.compile(r"\(PID (\d+)\)")
+
+# What happens in the database, by name, so that nobody else needs the library to tell one from another.
+Error = duckdb.Error
+Interrupted = duckdb.InterruptException
+OutOfMemory = duckdb.OutOfMemoryException
+BadValue = duckdb.DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The shape of a result."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+class Connection:
+    """One connection to one database file."""
+
+    def __init__(self, raw: duckdb.DuckDBPyConnection) -> None:
+        self._raw = raw
+
+    def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
+        """Run one statement to its end; all of its rows."""
+        return self._raw.execute(sql, parameters or None).fetchall()
+
+    def script(self, sql: str) -> None:
+        """Run several statements that answer nothing."""
+        for statement in self._raw.extract_statements(sql):
+            self._raw.execute(statement).fetchall()
+
+    @contextmanager
+    def transaction(self, mode: str = "") -> Iterator[Self]:
+        """All or nothing; `mode` "READ ONLY" also forbids writing."""
+        self.run(f"BEGIN TRANSACTION {mode}")
+        try:
+            yield self
+        except BaseException:
+            self._raw.abort()
+            self.run("ROLLBACK")
+            raise
+        self.run("COMMIT")
+
+    def append(self, table: str, rows: Iterable[Sequence[object]]) -> None:
+        """Add rows through the appender, which is two hundred times as fast as INSERT with parameters."""
+        with self._raw.appender(table) as appender:
+            appender.append_rows(rows)
+
+    def select(self, sql: str, parameters: Mapping[str, object]) -> Head:
+        """Begin a query; its rows are fetched by `chunks`, inside the same transaction."""
+        self._raw.execute(sql, dict(parameters) or None)
+        description = self._raw.description or []
+        return Head(tuple(str(c[0]) for c in description), tuple(str(c[1]) for c in description))
+
+    def chunks(self, size_rows: int) -> Iterator[list[tuple[object, ...]]]:
+        """The rows of the begun query, piece by piece. Whoever stops early leaves the rest to `drop`."""
+        while chunk := self._raw.fetchmany(size_rows):
+            yield chunk
+
+    def drop(self) -> None:
+        """Forget what has not been fetched; an unread result would block the connection."""
+        self._raw.abort()
+
+    def sibling(self) -> "Connection":
+        """Another connection to the same open file, for another thread."""
+        return Connection(self._raw.cursor())
+
+    def interrupt(self) -> None:
+        """Stop what is running; does nothing when nothing is. May be called from any thread."""
+        self._raw.interrupt()
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
+    """Open a file so that no statement reaches any other file or changes any setting, whoever wrote it.
+
+    Raises LogMissing (read_only), LogBusy, LogUnreadable.
+    """
+    if read_only and not path.exists():
+        raise LogMissing(path)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": f"{limits.memory_mb}MB",
+        "max_temp_directory_size": f"{limits.spill_mb}MB",
+        "python_enable_replacements": False,  # otherwise a name in SQL finds variables of this program
+        "autoinstall_known_extensions": False,
+    }
+    if limits.threads is not None:
+        config["threads"] = limits.threads
+    try:
+        raw = duckdb.connect(str(path), read_only=read_only, config=config)
+    except duckdb.ConnectionException as error:  # opened differently by this very process
+        raise LogBusy(path, None) from error
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            owner = _LOCK_OWNER.search(str(error))
+            raise LogBusy(path, int(owner[1]) if owner else None) from error
+        raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
+    except duckdb.Error as error:
+        raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
+    connection = Connection(raw)
+    connection.script(
+        """
+        LOAD icu;
+        SET GLOBAL TimeZone = 'UTC';
+        SET enable_external_access = false;
+        SET lock_configuration = true;
+        """
+    )
+    return connection
+
+
+class Parser:
+    """DuckDB's own parser, on an empty database of its own that nothing can be done with."""
+
+    def __init__(self) -> None:
+        self._raw = duckdb.connect(":memory:")
+        self._raw.execute("SET enable_external_access = false").fetchall()
+        self._raw.execute("SET lock_configuration = true").fetchall()
+
+    def kinds(self, sql: str) -> list[str]:
+        """The kind of each statement, e.g. ["SELECT"]. Raises Error with the parser's message."""
+        return [statement.type.name for statement in self._raw.extract_statements(sql)]
+
+    def tree(self, sql: str) -> str:
+        """The syntax tree of one SELECT as JSON, or JSON with `"error": true` and a message."""
+        [(tree,)] = self._raw.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
+        return str(tree)
+
+    def close(self) -> None:
+        self._raw.close()

@@ -1,0 +1,127 @@
+"""The event log, open: the one owner who writes and answers, and a reader for when no owner runs.
+
+All of DuckDB's work happens in threads of its own, the event loop only waits. Knows nothing of the bus: whoever
+fetches from it calls `append` and acknowledges when that has returned.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from infra.clock import Clock, SystemClock
+from infra.event_log import duck, migrations
+from infra.event_log.appending import Appending, last_position
+from infra.event_log.asking import Asking
+from infra.event_log.duck import Connection
+from infra.event_log.port import Appended, Batch, LogLimits, Parameter, StreamIdentity, Table
+from infra.worker_thread import WorkerThread
+
+
+class LogReader:
+    """A log that can be asked."""
+
+    def __init__(self, connection: Connection, thread: WorkerThread, limits: LogLimits) -> None:
+        self._connection = connection
+        self._thread = thread
+        self._asking = Asking(connection, limits)
+
+    async def ask(
+        self,
+        sql: str,
+        parameters: Mapping[str, Parameter] | None = None,
+        *,
+        limit_rows: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Table:
+        """The answer to exactly one SELECT. Raises QueryRefused, QueryStopped; see Asking.ask."""
+        return await self._asking.ask(sql, parameters, limit_rows=limit_rows, timeout_s=timeout_s)
+
+    async def last_position(self, stream_name: str) -> int:
+        """The highest sequence number recorded of the newest stream of this name."""
+        return await self._thread.call(partial(last_position, self._connection, stream_name))
+
+    async def aclose(self) -> None:
+        """Interrupt questions, let a batch that is being written finish, and give the file back."""
+        await self._asking.aclose()
+        await self._thread.aclose()
+        self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class EventLog(LogReader):
+    """The owner: at most one in the world for each file."""
+
+    def __init__(self, connection: Connection, thread: WorkerThread, limits: LogLimits, clock: Clock) -> None:
+        super().__init__(connection, thread, limits)
+        self._clock = clock
+        self._appending = Appending(connection, limits.copies_window_rows)
+
+    async def append(self, batch: Batch) -> Appended:
+        """Record a batch, each event once, and how far the stream was read, in one transaction.
+
+        When this returns it is on the disk and may be acknowledged; when it raises, nothing of it is. Batches are
+        written one after the other. If the caller is cancelled the batch is written all the same, or not at all.
+        """
+        return await self._thread.call(lambda: self._appending.append(batch, self._clock.now()))
+
+    def position(self, stream: StreamIdentity) -> int:
+        """The highest sequence number recorded of this stream; 0 when it is new. Messages below it may be missing."""
+        return self._appending.position(stream)
+
+
+async def open_log(path: Path, limits: LogLimits | None = None, clock: Clock | None = None) -> EventLog:
+    """Open the log as its owner, making it or bringing it up to date. Raises LogBusy, LogUnreadable."""
+    limits, clock = limits or LogLimits(), clock or SystemClock()
+    thread = WorkerThread("event-log-writer")
+
+    def begin() -> EventLog:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = duck.connect(path, limits, read_only=False)
+        try:
+            migrations.apply(connection, path, migrations.tables(), migrations.views(), clock.now())
+            return EventLog(connection, thread, limits, clock)
+        except BaseException:
+            connection.close()
+            raise
+
+    return await _in(thread, begin)
+
+
+async def open_read_only(path: Path, limits: LogLimits | None = None) -> LogReader:
+    """Open the log for questions while no Parley runs.
+
+    Raises LogBusy (which says whom to ask instead), LogMissing, LogUnreadable.
+    """
+    limits = limits or LogLimits()
+    thread = WorkerThread("event-log-reader")
+
+    def begin() -> LogReader:
+        connection = duck.connect(path, limits, read_only=True)
+        try:
+            migrations.check(connection, path, migrations.tables())
+            return LogReader(connection, thread, limits)
+        except BaseException:
+            connection.close()
+            raise
+
+    return await _in(thread, begin)
+
+
+R = TypeVar("R")
+
+
+async def _in(thread: WorkerThread, begin: Callable[[], R]) -> R:
+    try:
+        return await thread.call(begin)
+    except BaseException:
+        await thread.aclose()
+        raise

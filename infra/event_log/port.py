@@ -1,0 +1,145 @@
+"""What the event log takes in and gives back, and what can go wrong. Knows no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from schemas.errors import InvalidField
+
+INVALID: Final = "invalid"  # the `type` of a row whose payload is no event that this Parley can read
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Parameter: TypeAlias = str | int | float | bool | datetime | list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamIdentity:
+    """Which stream a sequence number belongs to.
+
+    A stream that was deleted and made again has the same name and starts at 1 anew; its creation time tells it apart.
+    """
+
+    name: str
+    created: datetime
+
+    def __post_init__(self) -> None:
+        if self.created.tzinfo is None:
+            raise InvalidField("stream.created", self.created, "a time with its time zone")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message as the stream holds it."""
+
+    stream_seq: int  # its place in the stream, from 1
+    subject: str
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of one stream, in any order; some may have been delivered before."""
+
+    stream: StreamIdentity
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a batch; it is on the disk."""
+
+    recorded: int  # rows that were written, the invalid ones among them
+    redelivered: int = 0  # rows left out because this very message had been recorded before
+    copies: int = 0  # rows left out because their event had been recorded under another sequence number
+    invalid: int = 0  # rows recorded as INVALID
+    position: int = 0  # the highest sequence number of this stream that the log has seen
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The answer to a question. Values are what JSON can hold: times as ISO 8601, decimals and UUIDs as strings."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]  # DuckDB's names, e.g. "TIMESTAMP WITH TIME ZONE"
+    rows: tuple[tuple[Json, ...], ...]
+    truncated: bool = False  # there were more rows, or bytes, than allowed
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much the log may use. Each has a name, so that reaching it can be told."""
+
+    memory_mb: int = 512  # of DuckDB's buffers, for ingest and all questions together
+    spill_mb: int = 1024  # on disk, beside the file, while a question sorts or groups more than fits into memory
+    threads: int | None = None  # None: one for each core
+    readers: int = 4  # questions that are answered at once; more wait, and the wait counts
+    ask_rows: int = 10_000
+    ask_bytes: int = 8 << 20  # of one answer as JSON
+    ask_timeout_s: float = 30.0
+    copies_window_rows: int = 2_000_000
+    """How far back, in rows, the log looks for an earlier copy of an event.
+
+    The bus drops copies for two minutes; a later one comes from a message that was redelivered after a worker or the
+    whole of Parley was down. Rows are the right measure because none are written while it is down: 2 million are a
+    minute of redeliveries at 30,000 events a second, or years of one household.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One SELECT and its named parameters (`$name` in the SQL)."""
+
+    sql: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+class EventLogError(Exception):
+    """Common to all that can go wrong with the log itself; the message says what to do."""
+
+
+class LogMissing(EventLogError):
+    """There is no log file yet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: there is no event log; it is made when Parley first runs (parley up)")
+
+
+class LogBusy(EventLogError):
+    """Another process owns the file: DuckDB lets nobody else open it, not even for reading."""
+
+    def __init__(self, path: Path, owner_pid: int | None) -> None:
+        self.owner_pid = owner_pid
+        owner = f"process {owner_pid}" if owner_pid else "another connection of this process"
+        super().__init__(
+            f"{path}: {owner} owns the event log (a running Parley); ask the owner over the bus instead "
+            "(parley log query), or stop it first"
+        )
+
+
+class LogUnreadable(EventLogError):
+    """The file is no event log, is damaged, or was written by a Parley or a DuckDB of another version."""
+
+
+class StreamChanged(EventLogError):
+    """A sequence number that is on record now carries another event: the stream was made anew and nobody said so."""
+
+    def __init__(self, stream: StreamIdentity, stream_seq: int) -> None:
+        super().__init__(
+            f"stream {stream.name}: message {stream_seq} is on record as another event; the stream has been made "
+            "anew, so its rows must come with its new creation time"
+        )
+
+
+class QueryRefused(InvalidField):
+    """The question is not one that the log answers; asking it again is useless."""
+
+    def __init__(self, sql: str, expected: str) -> None:
+        super().__init__("sql", sql, expected)
+
+
+class QueryStopped(QueryRefused):
+    """The question took more time or memory than it may."""
