@@ -1,0 +1,1 @@
+"""Speech to text: one recogniser a file behind one port."""
