@@ -1,0 +1,249 @@
+"""The connection to the bus: saying events, submitting turns, hearing streams, asking over core NATS.
+
+Reconnects for ever. Knows events and subjects, but neither stages nor what should happen when one fails.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import nats.errors
+from faststream import AckPolicy
+from faststream.nats import NatsBroker, NatsMessage
+from faststream.nats.security import NatsToken
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy as JsAckPolicy
+from nats.js.api import ConsumerConfig, ConsumerInfo, DeliverPolicy
+from nats.js.errors import APIError, NoStreamResponseError
+
+from infra.bus import delivery, streams
+from infra.bus.consumers import Consumer, Hearer
+from infra.bus.delivery import Hop
+from infra.bus.server import BusAddress
+from infra.bus.streams import Durable
+from schemas import subjects
+from schemas.catalogue import decode
+from schemas.event import Event, Fact
+from schemas.ids import ConversationId, RunId, Tenant, TurnId
+
+PUBLISH_TIMEOUT_S = 5.0
+RECONNECT_WAIT_S = 0.25
+CONNECT_TIMEOUT_S = 3
+READ_BATCH = 256
+
+_WRONG_LAST_SEQUENCE = 10071  # JetStream: "wrong last sequence"
+_STREAM_FULL = frozenset({10077, 10047, 10122})  # maximum messages, bytes or messages per subject exceeded
+
+_UNUSED = "-"  # else FastStream makes a UUID for each message
+
+log = logging.getLogger("parley.bus")
+
+
+class BusUnavailable(Exception):
+    """The bus did not take the message in time; it may be tried again."""
+
+
+class BusFull(Exception):
+    """The stream's limit is reached: nothing was accepted."""
+
+
+class Overtaken(Exception):
+    """Somebody else has said something on this subject since: this worker's work is no longer wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The bus has it. `again`: it had it before."""
+
+    seq: int
+    again: bool
+
+
+Answerer = Callable[[bytes], Awaitable[bytes]]
+
+
+class Bus:
+    """One connection. Use as an async context manager."""
+
+    def __init__(self, address: BusAddress, *, name: str) -> None:
+        self._address = address
+        self._broker = NatsBroker(
+            address.url,
+            security=NatsToken(address.token) if address.token else None,
+            name=name,
+            logger=None,
+            apply_types=False,  # the handler takes the message as it is; FastStream's injection is not needed
+            ack_policy=AckPolicy.MANUAL,  # nothing is acknowledged but by pipeline's worker, after it has published
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+            connect_timeout=CONNECT_TIMEOUT_S,
+            allow_reconnect=True,
+            error_cb=_quiet,
+            reconnected_cb=self._reconnected,
+            inbox_prefix="_INBOX",
+        )
+        self._on_reconnect: list[Callable[[], None]] = []
+        self._client: Client | None = None
+        self._js: JetStreamContext | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S * 2):
+                self._client = await self._broker.connect()
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            await self._broker.stop()
+            reason = str(error) or type(error).__name__
+            raise BusUnavailable(f"no bus at {self._address.url}: {reason}") from error
+        self._js = self._client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._broker.stop()  # drains: what is being published still gets out
+
+    @property
+    def client(self) -> Client:
+        """The nats-py client, connected."""
+        if self._client is None:
+            raise RuntimeError("the bus is used outside its `async with`")
+        return self._client
+
+    @property
+    def js(self) -> JetStreamContext:
+        """JetStream through nats-py."""
+        if self._js is None:
+            raise RuntimeError("the bus is used outside its `async with`")
+        return self._js
+
+    async def _reconnected(self) -> None:
+        for ask_again in self._on_reconnect:
+            ask_again()
+
+    # Saying
+
+    async def say(self, event: Event[Fact], hop: Hop, *, expect_last: int | None = None) -> Receipt:
+        """Publish an event to its stream and wait until the stream has it.
+
+        An event that may stand only once in a turn is refused by the bus when it is there already, which counts as
+        said. `expect_last` demands that the subject's last message is this one (0: none yet).
+        Raises Overtaken when it is not, BusFull at the stream's limit, BusUnavailable otherwise.
+        """
+        headers = {
+            **hop.headers(),
+            "Nats-Msg-Id": event.meta.id,
+            delivery.TYPE: event.meta.type,
+            "ce-id": event.meta.id,
+            "ce-specversion": "1.0",
+            "content-type": "application/json",
+        }
+        if event.meta.deadline is not None:
+            headers[delivery.DEADLINE] = event.meta.deadline.isoformat()
+        expected = 0 if event.fact.once else expect_last
+        if expected is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
+        try:
+            return await self.put(event.subject, event.encoded(), headers)
+        except Overtaken:
+            if event.fact.once:
+                return Receipt(0, again=True)
+            raise
+
+    async def put(self, subject: str, payload: bytes, headers: dict[str, str]) -> Receipt:
+        """Publish bytes to whatever stream takes `subject`. Raises like `say`."""
+        try:
+            ack = await self.js.publish(subject, payload, timeout=PUBLISH_TIMEOUT_S, headers=headers)
+        except APIError as refused:
+            if refused.err_code == _WRONG_LAST_SEQUENCE:
+                raise Overtaken(f"{subject}: {refused.description}") from None
+            if refused.err_code in _STREAM_FULL:
+                raise BusFull(f"{refused.description}") from None
+            raise BusUnavailable(f"{subject}: {refused.description}") from refused
+        except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
+            raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
+        return Receipt(ack.seq, bool(ack.duplicate))
+
+    # Hearing
+
+    async def hear(self, durable: Durable, hearer: Hearer, *, slots: int = 1) -> Consumer:
+        """Let a durable's messages come to `hearer`, `slots` at once, until the returned consumer is stopped."""
+        await streams.declare_durable(self.js, durable)
+        consumer = Consumer(self.client, durable.stream, durable.name, hearer, slots)
+        self._on_reconnect.append(consumer.ask_again)
+        await consumer.start()
+        return consumer
+
+    def answer(self, subject: str, answerer: Answerer) -> None:
+        """Answer requests on a core NATS subject (FastStream's request and reply); begins with `start_answering`.
+
+        Several processes that answer the same subject share the requests.
+        """
+        subscriber = self._broker.subscriber(subject, queue="answer", parser=_as_it_is, decoder=_body)
+        subscriber(answerer)
+
+    async def start_answering(self) -> None:
+        """Let requests come to what `answer` registered."""
+        await self._broker.start()
+
+    async def ask(self, subject: str, payload: bytes, *, timeout_s: float) -> bytes:
+        """Request an answer over core NATS. Raises BusUnavailable when nobody answers in time."""
+        try:
+            return bytes((await self.client.request(subject, payload, timeout=timeout_s)).data)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise BusUnavailable(f"{subject}: {str(error) or 'no answer'} within {timeout_s:.0f} s") from error
+
+    # Reading back
+
+    async def turn_events(
+        self, tenant: Tenant, run: RunId, conversation: ConversationId, turn: TurnId, token: str = "*"
+    ) -> list[tuple[int, Event[Fact]]]:
+        """All events of a turn that the stream holds now, with their places in it, oldest first."""
+        subject = subjects.subject_of(tenant, run, conversation, turn, token)
+        stream = subjects.stream_of(subjects.partition_of(conversation))
+        async with self._reader(stream, subject) as (info, pull):
+            left = info.num_pending or 0
+            found: list[tuple[int, Event[Fact]]] = []
+            while left > 0:
+                batch = await pull.fetch(batch=min(left, READ_BATCH), timeout=PUBLISH_TIMEOUT_S)
+                left -= len(batch)
+                found += [
+                    (raw.metadata.sequence.stream, decode(raw.data, (raw.headers or {}).get(delivery.TYPE)))
+                    for raw in batch
+                ]
+            return found
+
+    @asynccontextmanager
+    async def _reader(
+        self, stream: str, subject: str
+    ) -> AsyncIterator[tuple[ConsumerInfo, JetStreamContext.PullSubscription]]:
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=JsAckPolicy.NONE,
+            mem_storage=True,
+            inactive_threshold=30.0,
+            filter_subject=subject,
+        )
+        info = await self.js.add_consumer(stream, config)
+        pull = await self.js.pull_subscribe_bind(consumer=info.name, stream=stream)
+        try:
+            yield info, pull
+        finally:
+            await pull.unsubscribe()
+            await self.js.delete_consumer(stream, info.name)
+
+
+async def _quiet(error: Exception) -> None:
+    log.debug("bus: %s: %s", type(error).__name__, error)
+
+
+async def _as_it_is(raw: Any) -> NatsMessage:
+    return NatsMessage(raw_message=raw, body=raw.data, correlation_id=_UNUSED)
+
+
+async def _body(message: NatsMessage) -> Any:
+    return message.body

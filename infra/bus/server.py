@@ -1,0 +1,113 @@
+"""The embedded nats-server: its configuration, its start, and the wait until it answers.
+
+Loopback only, behind a token. A killed process loses nothing; a power cut may lose up to SYNC_INTERVAL.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import socket
+import sys
+from asyncio.subprocess import Process
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.processes import spawn
+
+HOST = "127.0.0.1"
+SYNC_INTERVAL = "5s"  # how much an operating system's crash may take; a killed server loses nothing
+READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
+PORT_TRIES = 5
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class BusAddress:
+    """Where a bus is and what opens it."""
+
+    url: str
+    token: str | None = None
+
+
+class BusServerFailed(Exception):
+    """The embedded nats-server did not come up; the message says why and what to do."""
+
+
+def binary() -> Path:
+    """The nats-server that came with the environment. Raises BusServerFailed."""
+    path = Path(sys.executable).parent / "nats-server"
+    if not path.exists():
+        raise BusServerFailed(f"{path} is missing; run scripts/demo or scripts/test to install it, or set NATS_URL")
+    return path
+
+
+async def start(store: Path, log: Path, *, port: int | None = None, token: str | None = None) -> tuple[Process, int]:
+    """Start a server that keeps its streams under `store`; returns it with its port once it answers.
+
+    A named port must be free; without one a free port is found. Raises BusServerFailed.
+    """
+    for _ in range(PORT_TRIES):
+        chosen = port or free_port()
+        process = await spawn([str(binary()), "-c", str(_configure(store, chosen, token))], log=log)
+        if await _answers(process, chosen):
+            return process, chosen
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+            raise BusServerFailed(f"nats-server did not answer within {READY_WITHIN_S:.0f} s; see {log}")
+        if port is not None or "address already in use" not in _tail(log):
+            break
+    said = _tail(log).strip()[-300:]
+    raise BusServerFailed(f"nats-server ended with status {process.returncode}: {said} (see {log})")
+
+
+def free_port() -> int:
+    """A port on loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def new_token() -> str:
+    """A secret for a new server."""
+    return secrets.token_urlsafe(24)
+
+
+def _configure(store: Path, port: int, token: str | None) -> Path:
+    store.mkdir(parents=True, exist_ok=True)
+    path = store / "nats-server.conf"
+    lines = [
+        f'listen: "{HOST}:{port}"',
+        'server_name: "parley"',
+        f"jetstream {{ store_dir: {json.dumps(str(store.resolve()))}, sync_interval: {SYNC_INTERVAL} }}",
+    ]
+    if token:
+        lines.append(f"authorization {{ token: {json.dumps(token)} }}")
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # it holds the token
+        file.write("\n".join(lines) + "\n")
+    return path
+
+
+async def _answers(process: Process, port: int) -> bool:
+    deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
+    while process.returncode is None and asyncio.get_running_loop().time() < deadline:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            greeting = await reader.readline()
+            writer.close()
+            if greeting.startswith(b"INFO ") and process.returncode is None and _is_jetstream_up(greeting):
+                return True
+        await asyncio.sleep(_POLL_S)
+    return False
+
+
+def _is_jetstream_up(greeting: bytes) -> bool:
+    return bool(json.loads(greeting[5:]).get("jetstream"))
+
+
+def _tail(log: Path, size: int = 2000) -> str:
+    return log.read_bytes()[-size:].decode(errors="replace") if log.exists() else ""

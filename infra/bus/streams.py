@@ -1,0 +1,114 @@
+"""The streams and durable consumers, declared once and brought up to date on each start.
+
+Nobody else declares one: a subscriber that names a stream with other settings would overwrite it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import NotFoundError
+
+from schemas import subjects
+from schemas.catalogue import FACTS, SUBMISSIONS
+
+DUPLICATE_WINDOW = timedelta(minutes=2)  # the bus drops copies by id; beyond it the fences and sinks do
+INTAKE_MAX_MSGS = 1_000  # submissions that wait for a keeper: beyond it the front-end is told "busy"
+EVENTS_MAX_BYTES = 8 << 30  # a named end: publishing is refused there, nothing is discarded
+DEAD_MAX_BYTES = 256 << 20
+DEAD_MAX_AGE = timedelta(days=30)
+MAX_DELIVER = 5
+ACK_WAIT_S = 10.0  # a worker that neither finishes nor says "still working" for this long has died
+MAX_ACK_PENDING = 1_000
+
+DEAD_SUBJECT = "parley.dead"
+_ADVISORIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """A durable consumer: who hears what. Several processes of one name compete for its messages."""
+
+    name: str
+    stream: str
+    tokens: tuple[str, ...]  # the last tokens of the subjects that it hears
+    in_order: bool = False  # one message at a time, in the order of the stream
+    max_deliver: int = MAX_DELIVER
+    max_ack_pending: int = MAX_ACK_PENDING
+
+
+def tokens_of(facts: Iterable[type]) -> tuple[str, ...]:
+    """The distinct last subject tokens of these facts, in order."""
+    return tuple(dict.fromkeys(fact.token for fact in facts))  # type: ignore[attr-defined]  # all are Facts
+
+
+async def declare_streams(js: JetStreamContext) -> None:
+    """Make the four streams, or bring their settings up to date."""
+    window_s = DUPLICATE_WINDOW.total_seconds()
+    wanted = [
+        StreamConfig(
+            name=subjects.INTAKE_STREAM,
+            subjects=[subjects.every(token) for token in tokens_of(SUBMISSIONS)],
+            retention=RetentionPolicy.WORK_QUEUE,
+            discard=DiscardPolicy.NEW,
+            max_msgs=INTAKE_MAX_MSGS,
+            duplicate_window=window_s,
+            storage=StorageType.FILE,
+        ),
+        StreamConfig(
+            name=subjects.EVENT_STREAM,
+            subjects=[subjects.every(token) for token in tokens_of(FACTS)],
+            discard=DiscardPolicy.NEW,
+            max_bytes=EVENTS_MAX_BYTES,
+            duplicate_window=window_s,
+            storage=StorageType.FILE,
+            allow_direct=True,
+        ),
+        StreamConfig(
+            name=subjects.DEAD_STREAM,
+            subjects=[f"{DEAD_SUBJECT}.>"],
+            discard=DiscardPolicy.OLD,
+            max_bytes=DEAD_MAX_BYTES,
+            max_age=DEAD_MAX_AGE.total_seconds(),
+            duplicate_window=window_s,
+            storage=StorageType.FILE,
+        ),
+        StreamConfig(
+            name=subjects.ADVISORY_STREAM,
+            subjects=[_ADVISORIES],
+            discard=DiscardPolicy.OLD,
+            max_msgs=10_000,
+            storage=StorageType.FILE,
+        ),
+    ]
+    for config in wanted:
+        try:
+            await js.stream_info(config.name or "")
+        except NotFoundError:
+            await js.add_stream(config)
+        else:
+            await js.update_stream(config)
+
+
+async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
+    """Make a durable consumer, or bring an existing one up to date, which subscribing alone would not do."""
+    config = ConsumerConfig(
+        durable_name=durable.name,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT_S,
+        max_deliver=durable.max_deliver,
+        max_ack_pending=1 if durable.in_order else durable.max_ack_pending,
+        filter_subjects=[subjects.every(token) for token in durable.tokens],
+    )
+    await js.add_consumer(durable.stream, config)  # creates, or updates where only these settings differ
