@@ -68,16 +68,27 @@ def decode(payload: bytes, type_hint: str | None = None) -> Event[Fact]:
         fact = BY_NAME.get(kind.meta.type)
         if fact is None:
             raise InvalidField("meta.type", kind.meta.type, f"one of {', '.join(sorted(BY_NAME))}")
-    event: Event[Fact] = _checked(_reader(fact), payload)
+    try:
+        event: Event[Fact] = _checked(_reader(fact), payload)
+    except InvalidField:
+        # A newer event or a wrong header, told as such, explains more than the first field that it led astray.
+        meta = _checked(_Kind, payload).meta
+        _refuse_newer(meta.schema_version)
+        _refuse_other(meta.type, fact)
+        raise
     _refuse_newer(event.meta.schema_version)
-    if event.meta.type != fact.__name__:
-        raise InvalidField("meta.type", event.meta.type, f"{fact.__name__!r}, as the message's header says")
+    _refuse_other(event.meta.type, fact)
     return event
 
 
+def _refuse_other(found: str, fact: type[Fact]) -> None:
+    if found != fact.__name__:
+        raise InvalidField("meta.type", found, f"{fact.__name__!r}, as the message's header says")
+
+
 def _refuse_newer(version: str) -> None:
-    major, dot, _ = version.partition(".")
-    if not (major.isascii() and major.isdigit() and dot):
+    major, _, minor = version.partition(".")
+    if not (version.isascii() and major.isdigit() and minor.isdigit()):
         raise InvalidField("meta.schema_version", version, f"'{SCHEMA_MAJOR}.<minor>'")
     if int(major) > SCHEMA_MAJOR:
         raise NewerSchema(version, SCHEMA_MAJOR)

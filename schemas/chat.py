@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.event import Fact, Frozen
+from schemas.event import Count, Fact, Frozen
 from schemas.tasks import TaskOutcome
 
 
@@ -50,8 +50,8 @@ class PromptUse(Frozen):
 class TokenUse(Frozen):
     """Tokens as the engine counted them."""
 
-    prompt: int = Field(default=0, ge=0)
-    completion: int = Field(default=0, ge=0)
+    prompt: Count = 0
+    completion: Count = 0
 
 
 class SentenceGenerated(Fact):
@@ -63,8 +63,8 @@ class SentenceGenerated(Fact):
     """
 
     asked: str  # the utterance that is answered
-    candidate: int = Field(default=0, ge=0)
-    index: int = Field(ge=0)
+    candidate: Count = 0
+    index: Count
     text: str
     last: bool  # no further sentence of this candidate follows
     firsts: tuple[str, ...] = Field(min_length=1)
@@ -93,7 +93,7 @@ class ReplyGenerated(Fact):
 class SentenceChosen(Fact):
     """A sentence of the chosen candidate: to be spoken."""
 
-    index: int = Field(ge=0)
+    index: Count
     text: str
     last: bool
 
@@ -101,7 +101,7 @@ class SentenceChosen(Fact):
 class Score(Frozen):
     """Why a candidate stands where it stands; each part from 0 (bad) to 1 (good)."""
 
-    candidate: int = Field(ge=0)
+    candidate: Count
     total: float
     relevance: float
     repetition: float
@@ -114,8 +114,8 @@ class ReplyChosen(Fact):
 
     once: ClassVar[bool] = True
     asked: str = ""  # the utterance that is answered, for history
-    chosen: int = Field(ge=0)
+    chosen: Count
     text: str
-    sentences: int = Field(ge=0)
+    sentences: Count
     scores: tuple[Score, ...] = ()  # best first; empty when there was nothing to choose from
     scored_on: Literal["single", "first sentences"] = "single"

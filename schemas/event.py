@@ -18,12 +18,17 @@ PAYLOAD_MAX_BYTES = 64 * 1024  # larger things (sound) go to the blob store and 
 
 Token = Annotated[str, AfterValidator(lambda v: ids.checked_token("token", v))]
 Uuid7 = Annotated[str, AfterValidator(lambda v: ids.checked_uuid7("uuid", v))]
+Id = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]  # it travels as a header: visible ASCII, no line breaks
+Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # what every reader of JSON, and every database, holds exactly
 
 
 class Frozen(BaseModel):
-    """Immutable, and tolerant of optional fields that a later minor version may have added."""
+    """Immutable, and tolerant of optional fields that a later minor version may have added.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Numbers are finite: JSON has no others, so an infinity would be written as null and refused by the next reader.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Fact(Frozen):
@@ -36,23 +41,25 @@ class Fact(Frozen):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "token" not in cls.__dict__:
+        parent: str = getattr(cls.__mro__[1], "token", cls.__mro__[1].__name__)
+        shared = parent != cls.__mro__[1].__name__  # declared by a parent for all of its kinds, as the turn's end does
+        if "token" not in cls.__dict__ and not shared:
             cls.token = cls.__name__
 
 
 class Meta(Frozen):
     """What all events of a turn share, and where this one stands among them."""
 
-    id: str
+    id: Id
     type: str
     schema_version: str = SCHEMA_VERSION
     tenant: Token = ids.DEFAULT_TENANT
     run: Token = ids.LIVE_RUN
     conversation: Uuid7
     turn: Uuid7
-    number: int = Field(default=0, ge=0)  # the turn's place in its conversation; 0 until the keeper has given one
+    number: Count = 0  # the turn's place in its conversation; 0 until the keeper has given one
     user: Token
-    cause: str | None = None  # the id of the event because of which this one was said
+    cause: Id | None = None  # the id of the event because of which this one was said
     stage: Token = "front-end"  # who said it
     time: AwareDatetime
     deadline: AwareDatetime | None = None  # set by the keeper when it opens the turn
@@ -131,4 +138,4 @@ class Blob(Frozen):
 
     ref: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     media_type: str = Field(max_length=100)
-    size_bytes: int = Field(ge=0)
+    size_bytes: Count

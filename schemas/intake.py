@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from schemas.errors import InvalidField
-from schemas.event import Blob, Fact, Uuid7
+from schemas.event import Blob, Count, Fact, Uuid7
 
 TEXT_MAX_CHARS = 4_000  # about ten minutes of speech; longer texts are documents, not turns
 COMMENT_MAX_CHARS = 2_000
@@ -47,7 +47,7 @@ class InterruptRequested(Fact):
     """The turn that this event's meta names shall stop now."""
 
     reason: str = Field(default="stopped by the user", max_length=200)
-    sentences_played: int | None = Field(default=None, ge=0)  # how much was heard; None: all that was sent
+    sentences_played: Count | None = None  # how much was heard; None: all that was sent
 
 
 class FeedbackGiven(Fact):

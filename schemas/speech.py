@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.event import Blob, Fact, Frozen
+from schemas.event import Blob, Count, Fact, Frozen
 
 
 class ModelUse(Frozen):
@@ -28,7 +28,7 @@ class TranscriptReady(Fact):
 class SpeechReady(Fact):
     """One sentence as sound (PCM s16le mono in a WAV file, in the blob store)."""
 
-    index: int = Field(ge=0)
+    index: Count
     last: bool
     text: str
     audio: Blob

@@ -1,11 +1,27 @@
 """What skills did."""
 
-from typing import Any
+import math
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from schemas.event import Fact, Frozen
+from schemas.errors import InvalidField
+from schemas.event import Count, Fact, Frozen
 from schemas.intents import IntentLabel
+
+
+def finite(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON values whose numbers are all finite. Raises InvalidField."""
+    waiting: list[Any] = [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidField("data", value, "finite numbers: JSON has no others")
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+    return data
 
 
 class TaskOutcome(Frozen):
@@ -13,14 +29,14 @@ class TaskOutcome(Frozen):
 
     skill: IntentLabel
     success: bool
-    data: dict[str, Any] = Field(default_factory=dict)  # JSON values only
+    data: Annotated[dict[str, Any], AfterValidator(finite)] = Field(default_factory=dict)  # JSON values only
     message: str
 
 
 class TaskCompleted(Fact):
     """A skill has acted (or refused, `success` false) on the `intent`-th intent of the utterance."""
 
-    intent: int = Field(ge=0)
+    intent: Count
     outcome: TaskOutcome
 
 

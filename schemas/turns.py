@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.event import Blob, Fact, Uuid7
+from schemas.event import Blob, Count, Fact, Uuid7
 from schemas.subjects import TURN_END
 
 
@@ -33,7 +33,7 @@ class TurnCompleted(TurnEnd):
     """The reply was generated and, when sound was wanted, spoken to the end."""
 
     reply: str
-    sentences: int = Field(ge=0)
+    sentences: Count
     audio_s: float | None = None  # length of the spoken reply; None when no sound was wanted
 
 

@@ -1,0 +1,172 @@
+"""What was once written to the stream can always be read again, and is written the same way again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas import catalogue
+from schemas.errors import InvalidField, NewerSchema
+from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR
+
+NAMES = sorted(catalogue.BY_NAME)
+Golden = Callable[[str], bytes]
+
+
+def test_every_event_of_the_catalogue_has_its_golden_file_and_no_other_lies_there() -> None:
+    versions = {folder.name for folder in (Path(__file__).parent / "golden").iterdir()}
+    assert versions == {f"v{major}" for major in range(1, SCHEMA_MAJOR + 1)}
+    assert sorted(path.stem for path in (Path(__file__).parent / "golden" / "v1").iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_event_is_read_as_its_type_and_written_as_the_same_bytes(name: str, golden: Golden) -> None:
+    event = catalogue.decode(golden(name))
+
+    assert type(event.fact) is catalogue.BY_NAME[name]
+    assert event.encoded() == golden(name)
+    assert catalogue.decode(golden(name), name) == event
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_that_a_later_minor_version_added_are_ignored(name: str, golden: Golden) -> None:
+    tree = json.loads(golden(name))
+    tree["meta"] |= {"schema_version": "1.7", "mood": "cheerful"}
+    tree["fact"]["added_later"] = {"a": [1, None]}
+    tree["envelope"] = True
+
+    event = catalogue.decode(json.dumps(tree).encode(), name)
+
+    assert event.fact == catalogue.decode(golden(name)).fact
+    assert event.meta.schema_version == "1.7"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("hinted", [True, False])
+def test_a_newer_major_version_is_refused_as_newer_even_when_its_fields_have_changed(
+    name: str, hinted: bool, golden: Golden
+) -> None:
+    tree = json.loads(golden(name))
+    tree["meta"]["schema_version"] = "2.0"
+    tree["fact"] = {"entirely": "different"}
+
+    with pytest.raises(NewerSchema, match=r"2\.0.*expected 1\.x"):
+        catalogue.decode(json.dumps(tree).encode(), name if hinted else None)
+
+
+@pytest.mark.parametrize("version", ["0.9", "1", "1.", "1.0.0", "x.1", "-1.0", "٣.0", "", "1.0 "])
+def test_a_version_that_is_none_is_refused(version: str, golden: Golden) -> None:
+    tree = json.loads(golden("TurnCompleted"))
+    tree["meta"]["schema_version"] = version
+
+    with pytest.raises(InvalidField) as refused:
+        catalogue.decode(json.dumps(tree).encode())
+
+    assert refused.value.field == "meta.schema_version"
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("TranscriptReady", "fact.text", None),
+        ("TranscriptReady", "fact.audio_s", float("inf")),
+        ("TranscriptReady", "fact.audio_s", -1),
+        ("TranscriptReady", "fact.confidence", 1.01),
+        ("TranscriptReady", "fact.recogniser.model", 5),
+        ("IntentClassified", "fact.intents", []),
+        ("IntentClassified", "fact.intents.0.label", "make_coffee"),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "NaN"),
+        ("IntentClassified", "fact.intents.2.slots.amount.currency", "dollars"),
+        ("TaskCompleted", "fact.outcome.data", {"deep": [1.0, {"x": float("nan")}]}),
+        ("TaskCompleted", "fact.intent", 2**53),
+        ("ReplyChosen", "fact.scores.0.total", float("nan")),
+        ("ReplyGenerated", "fact.prompt.sha256", "abc"),
+        ("SpeechReady", "fact.audio.ref", "file:///etc/passwd"),
+        ("SpeechReady", "fact.rate_hz", 0),
+        ("TextSubmitted", "fact.text", " \n"),
+        ("TextSubmitted", "fact.text", "x" * 4_001),
+        ("TextSubmitted", "fact.text", "bell\x07"),
+        ("TextSubmitted", "fact.text", "broken \ufffd"),
+        ("TurnFailed", "fact.code", "bad-luck"),
+        ("TurnInterrupted", "fact.by", "yesterday"),
+        ("TurnCompleted", "fact.sentences", "two"),
+        ("TurnCompleted", "meta.id", ""),
+        ("TurnCompleted", "meta.id", "a\r\nNats-Rollup: all"),
+        ("TurnCompleted", "meta.tenant", "a.b"),
+        ("TurnCompleted", "meta.run", ">"),
+        ("TurnCompleted", "meta.user", ""),
+        ("TurnCompleted", "meta.conversation", "not-a-uuid"),
+        ("TurnCompleted", "meta.turn", "8c8f3a0e-1d2b-4c3d-8e9f-0a1b2c3d4e5f"),  # version 4
+        ("TurnCompleted", "meta.time", "2026-11-20T09:30:15"),  # without a time zone
+        ("TurnCompleted", "meta.number", -1),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_field(
+    name: str, field: str, value: object, golden: Golden
+) -> None:
+    tree = json.loads(golden(name))
+    *path, last = field.split(".")
+    place = tree
+    for step in path:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[last] = value
+
+    for hint in (name, None):
+        with pytest.raises(InvalidField) as refused:
+            catalogue.decode(json.dumps(tree).encode(), hint)
+        assert refused.value.field == field
+        assert refused.value.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("TurnCompleted", "fact.reply"), ("TurnCompleted", "meta.turn"), ("AudioSubmitted", "fact.audio.size_bytes")],
+)
+def test_a_missing_field_is_named_as_missing(name: str, field: str, golden: Golden) -> None:
+    tree = json.loads(golden(name))
+    *path, last = field.split(".")
+    place = tree
+    for step in path:
+        place = place[step]
+    del place[last]
+
+    with pytest.raises(InvalidField, match=r"\(missing\)") as refused:
+        catalogue.decode(json.dumps(tree).encode(), name)
+
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("payload", [b"", b"hello", b"{", b"\xff\xfe{}", b'{"meta":'])
+def test_what_is_no_json_is_refused(payload: bytes) -> None:
+    with pytest.raises(InvalidField, match="Invalid JSON") as refused:
+        catalogue.decode(payload)
+    assert refused.value.field == "event"
+
+
+@pytest.mark.parametrize("payload", [b"null", b"[]", b"5"])
+def test_json_that_is_no_object_is_refused(payload: bytes) -> None:
+    with pytest.raises(InvalidField, match="object"):
+        catalogue.decode(payload)
+
+
+def test_an_event_larger_than_the_limit_is_refused_before_it_is_read(golden: Golden) -> None:
+    with pytest.raises(InvalidField, match=f"at most {PAYLOAD_MAX_BYTES} bytes"):
+        catalogue.decode(golden("TurnCompleted") + b" " * PAYLOAD_MAX_BYTES)
+
+
+def test_an_unknown_type_is_refused_with_the_known_ones(golden: Golden) -> None:
+    payload = golden("TurnCompleted").replace(b'"TurnCompleted"', b'"TurnExploded"')
+
+    with pytest.raises(InvalidField, match="TurnCompleted") as refused:
+        catalogue.decode(payload)
+
+    assert refused.value.field == "meta.type"
+
+
+@pytest.mark.parametrize("hint", ["TurnFailed", "TextSubmitted"])
+def test_a_header_that_names_another_type_is_refused_as_just_that(hint: str, golden: Golden) -> None:
+    with pytest.raises(InvalidField, match=f"'{hint}', as the message's header says") as refused:
+        catalogue.decode(golden("TurnCompleted"), hint)
+
+    assert refused.value.field == "meta.type"
