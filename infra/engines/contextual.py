@@ -116,7 +116,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[_Talk], str]], ...]] = tupl
         (r"\bthank(s| you)\b|\bcheers\b", lambda talk: talk.one_of("You're welcome!", "Any time.", "Glad to help.")),
         (r"\b(good ?bye|bye|see you|good night|talk to you later)\b", lambda _: "Goodbye! Talk to you soon."),
         (r"^\s*(hello|hi|hey|good (morning|afternoon|evening)|greetings)\b", _greeting),
-        (r"\bi('m| am| feel) (so |very |a bit |really )?(sad|tired|ill|sick|lonely|stressed|bored|down)\b", _mood),
+        (
+            r"\bi('m| am| feel|'m feeling| am feeling) (so |very |a bit |really )*(sad|tired|ill|sick|lonely|stressed|bored|down)\b",
+            _mood,
+        ),
         (
             r"\bi('m| am| feel) (so |very |really )?(happy|great|good|fine|well|excited)\b",
             lambda _: "That's good to hear!",
