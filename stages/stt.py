@@ -1,0 +1,45 @@
+"""Hears SpeechTurnOpened, says TranscriptReady. Knows neither which recogniser listens nor where the sound lies.
+
+Silence and noise give an empty transcript that says so. A recording that cannot be used raises UnusableAudio, which
+is final; a blob that is not there, or a model that does not load, raises what the port says and may be tried again.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from infra.audio import RATE_HZ, AudioLimits, UnusableAudio, decode
+from infra.blobs.port import BlobStore
+from infra.recognisers.port import Recogniser
+from schemas.event import Event, Fact
+from schemas.speech import ModelUse, TranscriptReady
+from schemas.stage import Stage, Told
+from schemas.turns import SpeechTurnOpened
+
+
+@dataclass(frozen=True, slots=True)
+class SttGiven:
+    """What it works with."""
+
+    blobs: BlobStore
+    recogniser: Recogniser
+    limits: AudioLimits = field(default_factory=AudioLimits)
+
+
+async def transcribe(event: Event[SpeechTurnOpened], given: SttGiven, earlier: tuple[Fact, ...]) -> AsyncIterator[Told]:
+    """Fetch the sound, decode it, and say what was heard."""
+    del earlier  # the transcript is said once a turn; the bus refuses a second
+    audio = event.fact.audio
+    if audio.size_bytes > given.limits.max_bytes:
+        raise UnusableAudio("audio.size_bytes", audio.size_bytes, f"at most {given.limits.max_bytes} bytes")
+    samples = await decode(await given.blobs.get(audio), given.limits)
+    heard = await given.recogniser.transcribe(samples)
+    yield TranscriptReady(
+        text=heard.text,
+        audio_s=len(samples) / RATE_HZ,
+        confidence=heard.confidence,
+        empty_because=heard.empty_because,
+        recogniser=ModelUse(backend=given.recogniser.backend, model=given.recogniser.model),
+    )
+
+
+STT = Stage(name="stt", hears=(SpeechTurnOpened,), says=(TranscriptReady,), handle=transcribe, pace="slow", slots=1)
