@@ -32,11 +32,12 @@ def due_time(when_at: datetime, all_day: bool, words: str, now: datetime) -> dat
     at = when_at.astimezone(now.tzinfo)
     if all_day:
         return _on_the_day(at, now)
-    if at >= now:
+    past = moments.between(at, now)
+    if past <= timedelta(0):
         return at
-    if now - at <= JUST_NOW:
+    if past <= JUST_NOW:
         return now
-    if now - at < NEXT_DAY_WITHIN and not wording.names_a_past_day(words):
+    if past < NEXT_DAY_WITHIN and not wording.names_a_past_day(words):
         return moments.through_utc(at + timedelta(days=1))
     raise TimePassed(f"{_capital(moments.spoken(at, now))} has already passed.")
 
@@ -49,8 +50,10 @@ def changed_time(when: When, utterance: str, due_at: datetime, now: datetime) ->
     assert when.at is not None
     due, at = due_at.astimezone(now.tzinfo), when.at.astimezone(now.tzinfo)
     if sign := wording.shift_sign(utterance, when.text):
-        shifted = (due_at + sign * abs(at - now)).astimezone(now.tzinfo)
-        if shifted < now:
+        # What was due already is put off from now, not from a moment in the past.
+        start = now if sign > 0 and moments.between(due, now) > timedelta(0) else due
+        shifted = moments.later(start, sign * abs(moments.between(now, at)))
+        if moments.between(shifted, now) > timedelta(0):
             raise TimePassed(f"{_capital(moments.spoken(shifted, now))} has already passed.")
         return shifted
     if when.all_day:
@@ -64,7 +67,7 @@ def changed_time(when: When, utterance: str, due_at: datetime, now: datetime) ->
 def _on_the_day(at: datetime, now: datetime) -> datetime:
     for usual in TIMES_OF_DAY:
         candidate = moments.through_utc(datetime.combine(at.date(), usual, tzinfo=now.tzinfo))
-        if candidate > now:
+        if moments.between(now, candidate) > timedelta(0):
             return candidate
     passed = moments.spoken_day(at.date(), now.date())
     raise TimePassed("It is too late for a reminder today." if passed == "today" else f"{_capital(passed)} is over.")

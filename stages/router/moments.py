@@ -3,7 +3,7 @@
 Pure: "now" and the zone are given.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import InvalidField
@@ -45,8 +45,17 @@ def on_day(day: date, at: time, zone: ZoneInfo) -> datetime:
 
 def through_utc(at: datetime) -> datetime:
     """The same moment as its zone's clocks really show it (02:30 in a spring gap becomes 03:30)."""
-    zone = at.tzinfo
-    return at.astimezone(ZoneInfo("UTC")).astimezone(zone)
+    return at.astimezone(UTC).astimezone(at.tzinfo)
+
+
+def later(at: datetime, by: timedelta) -> datetime:
+    """The moment when so much time has gone by. (Adding to a moment in a zone moves its clock instead.)"""
+    return (at.astimezone(UTC) + by).astimezone(at.tzinfo)
+
+
+def between(start: datetime, end: datetime) -> timedelta:
+    """The time that goes by from one moment to the other, changes of the clocks included; negative backwards."""
+    return end.astimezone(UTC) - start.astimezone(UTC)
 
 
 def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

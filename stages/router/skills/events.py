@@ -30,7 +30,7 @@ async def schedule(tx: Transaction, asked: Asked) -> Result:
     others = await appointments.overlapping(tx, asked.scope, event.starts_at, event.ends_at, 50)
     same = [o for o in others if matching.folded(o.title) == matching.folded(title) and o.starts_at == event.starts_at]
     if same:
-        message = f"{quoted(title)} is in your calendar already, {_span(asked, same[0])}."
+        message = f"{quoted(same[0].title)} is in your calendar already, {_span(asked, same[0])}."
         return done(asked, message, **_data(asked, same[0]), duplicate=True)
     await appointments.add(tx, asked.scope, event)
     # A whole-day entry is a frame for a day, not an occupation: it collides with nothing.
@@ -54,7 +54,7 @@ def _placed(asked: Asked, title: str) -> Appointment:
         starts, ends = moments.day_span(day, asked.zone)
     else:
         starts = due_time(when.at, False, when.text, asked.now)
-        ends = starts + USUAL_LENGTH
+        ends = moments.later(starts, USUAL_LENGTH)
     if until is not None and until.at is not None:
         ends = _end(asked.local(until.at), until.all_day, starts, asked)
     return Appointment(asked.id, title, starts, ends, when.all_day, asked.now)
@@ -64,13 +64,17 @@ def _end(until: datetime, all_day: bool, starts: datetime, asked: Asked) -> date
     """The named end; one that lies before the start is meant after it ("from ten to one"). Raises TimePassed."""
     if all_day:
         until = moments.day_span(until.date(), asked.zone)[1]
-    if until <= starts:
-        until = moments.through_utc(datetime.combine(starts.date(), until.time(), tzinfo=asked.zone))
-    if until <= starts and until + timedelta(hours=12) > starts:
-        until += timedelta(hours=12)
-    if until <= starts:
+    if not _after(until, starts):
+        until = moments.on_day(starts.date(), until.time(), asked.zone)
+    if not _after(until, starts):
+        until = moments.through_utc(until + timedelta(hours=12))
+    if not _after(until, starts):
         raise TimePassed("The event would end before it begins.")
     return until
+
+
+def _after(moment: datetime, other: datetime) -> bool:
+    return moments.between(other, moment) > timedelta(0)
 
 
 def _span(asked: Asked, event: Appointment) -> str:
@@ -78,11 +82,15 @@ def _span(asked: Asked, event: Appointment) -> str:
     day = moments.spoken_day(starts.date(), asked.now.date())
     if event.all_day:
         return day
-    if event.ends_at - event.starts_at == USUAL_LENGTH:
+    if moments.between(event.starts_at, event.ends_at) == USUAL_LENGTH:
         return f"{day} at {english.clock_time(starts)}"
     if starts.date() == ends.date():
         return f"{day} from {english.clock_time(starts)} to {english.clock_time(ends)}"
-    return f"from {moments.spoken(starts, asked.now)} to {moments.spoken(ends, asked.now)}"
+    return f"from {_named(starts, asked.now)} to {_named(ends, asked.now)}"
+
+
+def _named(at: datetime, now: datetime) -> str:
+    return moments.spoken(at, now).removeprefix("on ")
 
 
 def _data(asked: Asked, event: Appointment) -> dict[str, Json]:

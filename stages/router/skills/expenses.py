@@ -1,5 +1,7 @@
 """Keeps what was spent and adds up the month."""
 
+from datetime import UTC
+
 from infra.state import expenses
 from infra.state.expenses import Expense
 from infra.state.port import Transaction
@@ -25,7 +27,7 @@ async def add(tx: Transaction, asked: Asked) -> Result:
         return refused(asked, str(unusable))
     # An expense lies in the past; a later moment is when the money is due, not when it was spent.
     named = slots.when.at if slots.when is not None and slots.when.at is not None else asked.now
-    spent_at = min(asked.local(named), asked.now)
+    spent_at = asked.local(min(named.astimezone(UTC), asked.now.astimezone(UTC)))
     await expenses.add(
         tx, asked.scope, Expense(asked.id, amount.minor, amount.currency, slots.purpose, spent_at, asked.now)
     )
