@@ -1,5 +1,7 @@
 """The errors of all that is read from outside: one family, always naming field, value and what would be right."""
 
+from typing import ClassVar, Literal
+
 SHOWN_VALUE_CHARS = 80  # enough to recognise a value in a message, too little to flood a log
 
 
@@ -8,7 +10,9 @@ class SchemaError(ValueError):
 
 
 class InvalidField(SchemaError):
-    """One field of an event, a subject or an id holds a value that is not allowed."""
+    """One field of what came from outside holds a value that is not allowed; trying again is useless."""
+
+    code: ClassVar[Literal["invalid", "unusable-audio"]] = "invalid"  # how a turn that ends by it is told to fail
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         self.field = field

@@ -4,8 +4,9 @@ Reconnects for ever. Knows events and subjects, but neither stages nor what shou
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,10 +17,11 @@ from faststream import AckPolicy
 from faststream.nats import NatsBroker, NatsMessage
 from faststream.nats.security import NatsToken
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy as JsAckPolicy
 from nats.js.api import ConsumerConfig, ConsumerInfo, DeliverPolicy
-from nats.js.errors import APIError, NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from infra.bus import delivery, streams
 from infra.bus.consumers import Consumer, Hearer
@@ -64,6 +66,16 @@ class Receipt:
     again: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as a stream holds it."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+
+
+Listener = Callable[[str, bytes], Awaitable[None]]
 Answerer = Callable[[bytes], Awaitable[bytes]]
 
 
@@ -178,6 +190,14 @@ class Bus:
         await consumer.start()
         return consumer
 
+    async def listen(self, subject: str, listener: Listener) -> None:
+        """Hear what passes on a subject from now on, over core NATS: at most once, and nothing while disconnected."""
+
+        async def heard(raw: Msg) -> None:
+            await listener(raw.subject, raw.data)
+
+        await self.client.subscribe(subject, cb=heard)
+
     def answer(self, subject: str, answerer: Answerer) -> None:
         """Answer requests on a core NATS subject (FastStream's request and reply); begins with `start_answering`.
 
@@ -216,6 +236,19 @@ class Bus:
                     for raw in batch
                 ]
             return found
+
+    async def stored(self, stream: str, seq: int) -> Stored | None:
+        """One message of a stream by its place; None when it is there no longer."""
+        try:
+            raw = await self.js.get_msg(stream, seq)
+        except NotFoundError:
+            return None
+        return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
+
+    async def forget(self, stream: str, seq: int) -> None:
+        """Delete one message of a stream."""
+        with contextlib.suppress(NotFoundError):
+            await self.js.delete_msg(stream, seq)
 
     @asynccontextmanager
     async def _reader(

@@ -41,7 +41,7 @@ class Durable:
 
     name: str
     stream: str
-    tokens: tuple[str, ...]  # the last tokens of the subjects that it hears
+    tokens: tuple[str, ...]  # the last tokens of the subjects that it hears; none: all of the stream
     in_order: bool = False  # one message at a time, in the order of the stream
     max_deliver: int = MAX_DELIVER
     max_ack_pending: int = MAX_ACK_PENDING
@@ -109,6 +109,6 @@ async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
         ack_wait=ACK_WAIT_S,
         max_deliver=durable.max_deliver,
         max_ack_pending=1 if durable.in_order else durable.max_ack_pending,
-        filter_subjects=[subjects.every(token) for token in durable.tokens],
+        filter_subjects=[subjects.every(token) for token in durable.tokens] or None,
     )
     await js.add_consumer(durable.stream, config)  # creates, or updates where only these settings differ

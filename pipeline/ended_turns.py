@@ -1,0 +1,69 @@
+"""Which turns have ended, as one worker knows it, and the stopping of work that is still done for them.
+
+Fed by the turn-end events that pass on the bus; bounded, since a worker that forgets an old turn only does idle work.
+"""
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from types import TracebackType
+from typing import Self
+
+REMEMBERED_MAX = 4096
+
+
+class EndedTurns:
+    """Work for a turn runs inside `working(turn)`; `end(turn)` cancels it."""
+
+    def __init__(self) -> None:
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._working: defaultdict[str, set[Work]] = defaultdict(set)
+
+    def __contains__(self, turn: str) -> bool:
+        return turn in self._ended
+
+    def end(self, turn: str) -> None:
+        """The turn is over: stop what is done for it, and begin nothing more."""
+        self._ended[turn] = None
+        if len(self._ended) > REMEMBERED_MAX:
+            self._ended.popitem(last=False)
+        for work in tuple(self._working.get(turn, ())):
+            work.stop()
+
+    def working(self, turn: str) -> "Work":
+        """A block that is left at once when the turn ends; `stopped` then says so."""
+        return Work(self._working, turn)
+
+
+class Work:
+    """Like asyncio.timeout: cancels the block's task from outside and swallows that cancellation."""
+
+    def __init__(self, working: defaultdict[str, set["Work"]], turn: str) -> None:
+        self._working = working
+        self._turn = turn
+        self._task: asyncio.Task[object] | None = None
+        self._cancelled_before = 0
+        self.stopped = False
+
+    def stop(self) -> None:
+        if self._task is not None and not self.stopped:
+            self.stopped = True
+            self._task.cancel()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        assert self._task is not None  # inside a coroutine there is one
+        self._cancelled_before = self._task.cancelling()
+        self._working[self._turn].add(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        rest = self._working[self._turn]
+        rest.discard(self)
+        if not rest:
+            del self._working[self._turn]
+        if not self.stopped or self._task is None:
+            return False
+        only_ours = self._task.uncancel() <= self._cancelled_before
+        return only_ours and kind is not None and issubclass(kind, asyncio.CancelledError)

@@ -1,0 +1,222 @@
+"""The turn keeper: gives each accepted turn its number and deadline, opens it in its order, and ends it exactly once.
+
+Only here is the order of a conversation enforced, and only here does a turn end. Each message is one transaction whose
+events go through the outbox, so a keeper may be killed at any point and another carries on. Knows no stage's work.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from infra.clock import Clock
+from infra.state import history, outbox, turns
+from infra.state.port import State, Transaction
+from infra.state.turns import Turn
+from schemas import chat, intake, speech
+from schemas import turns as said
+from schemas.catalogue import decode
+from schemas.event import Event, Fact, Meta
+
+NAME: Final = "keeper"
+TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
+WAITING_MAX = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
+SWEEP_BATCH = 100
+
+HEARS_INTAKE: Final = (intake.TextSubmitted, intake.AudioSubmitted, intake.InterruptRequested, intake.FeedbackGiven)
+HEARS: Final = (chat.SentenceChosen, chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
+SAYS: Final = (
+    said.TextTurnOpened,
+    said.SpeechTurnOpened,
+    said.TurnCompleted,
+    said.TurnFailed,
+    said.TurnInterrupted,
+    said.FeedbackRecorded,
+)
+_OPENED, _ENDED = 0, 1  # the index of what the keeper says because of a submission
+
+SORRY: Final[dict[said.FailureCode, str]] = {
+    "invalid": "I could not take that in: {reason}",
+    "unusable-audio": "I could not use that recording: {reason}",
+    "deadline": "Sorry, that took me too long. Please try again.",
+    "stage-failed": "Sorry, something went wrong while I worked on that. Please try again.",
+    "busy": "I am still busy with what you said before. Please wait a moment and say it again.",
+}
+
+
+class _Books:
+    """A transaction that remembers what was said in it."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.execute, self.fetch, self.first = tx.execute, tx.fetch, tx.first
+        self.said: list[Event[Fact]] = []
+
+
+class Keeper:
+    """Rules over the books in the state. `handle` and `sweep` write events to the outbox; publishing is not its job."""
+
+    def __init__(self, state: State, clock: Clock, *, turn_timeout: timedelta = TURN_TIMEOUT) -> None:
+        self._state = state
+        self._clock = clock
+        self._turn_timeout = turn_timeout
+
+    async def handle(self, event: Event[Any]) -> list[Event[Fact]]:
+        """Take in one event; what is to be said because of it. A repetition changes nothing and says nothing."""
+        async with self._books() as tx:
+            match event.fact:
+                case intake.TextSubmitted() | intake.AudioSubmitted():
+                    await self._accept(tx, event)
+                case intake.InterruptRequested() as request:
+                    await self._stop_on_request(tx, event.meta, request)
+                case intake.FeedbackGiven() as given:
+                    await self._say(tx, event, _OPENED, said.FeedbackRecorded(**given.model_dump()))
+                case _:
+                    await self._note(tx, event)
+        return tx.said
+
+    async def refuse(self, meta: Meta, failure: said.StageFailed) -> list[Event[Fact]]:
+        """End a turn whose submission cannot be accepted; `meta` is what could be read of it."""
+        stand_in: Event[Any] = Event.first(intake.InterruptRequested(reason="its submission was refused"), meta)
+        async with self._books() as tx:
+            if await turns.find(tx, meta) is None:
+                await turns.insert(tx, stand_in, "waiting", self._clock.now())
+                await self._fail(tx, stand_in, failure.code, failure)
+        return tx.said
+
+    async def sweep(self) -> list[Event[Fact]]:
+        """End open turns whose deadline has passed."""
+        now = self._clock.now()
+        async with self._books() as tx:
+            for turn in await turns.overdue(tx, now, SWEEP_BATCH):
+                await self._fail(tx, _submission(turn), "deadline", None)
+        return tx.said
+
+    @asynccontextmanager
+    async def _books(self) -> AsyncIterator["_Books"]:
+        async with self._state.transaction() as tx:
+            yield _Books(tx)
+
+    # What a submission does
+
+    async def _accept(self, tx: "_Books", event: Event[Any]) -> None:
+        meta = event.meta
+        if await turns.find(tx, meta) is not None:
+            return
+        crowded = await turns.waiting(tx, meta) >= WAITING_MAX
+        await turns.insert(tx, event, "waiting", self._clock.now())
+        if crowded:
+            await self._fail(tx, event, "busy", None)
+            return
+        if event.fact.interrupts and (open_turn := await turns.opened(tx, meta)) is not None:
+            await self._interrupt(tx, open_turn, "interrupted by a newer turn", by=meta.turn, played=None)
+        await self._open_next(tx, meta)
+
+    async def _open_next(self, tx: "_Books", meta: Meta) -> None:
+        """Open the conversation's oldest waiting turn, if none is open."""
+        if await turns.opened(tx, meta) is not None:
+            return
+        turn = await turns.next_waiting(tx, meta)
+        if turn is None:
+            return
+        submission = _submission(turn)
+        deadline = self._clock.now() + self._turn_timeout
+        await turns.set_open(tx, submission.meta, deadline)
+        fact = submission.fact
+        opened: Fact = (
+            said.SpeechTurnOpened(audio=fact.audio)
+            if isinstance(fact, intake.AudioSubmitted)
+            else said.TextTurnOpened(text=fact.text)
+        )
+        await self._say(tx, submission, _OPENED, opened, number=turn.number, deadline=deadline)
+
+    async def _stop_on_request(self, tx: "_Books", meta: Meta, request: intake.InterruptRequested) -> None:
+        turn = await turns.find(tx, meta)
+        if turn is not None and turn.status in ("open", "waiting"):
+            await self._interrupt(tx, turn, request.reason, by=None, played=request.sentences_played)
+
+    # What the stages tell
+
+    async def _note(self, tx: "_Books", event: Event[Any]) -> None:
+        turn = await turns.find(tx, event.meta)
+        if turn is None or turn.status != "open":
+            return
+        match event.fact:
+            case said.StageFailed() as failure:
+                await self._fail(tx, _submission(turn), failure.code, failure)
+                return
+            case chat.SentenceChosen() as chosen:
+                await turns.set_sentence(tx, event.meta, chosen.index, chosen.text, None)
+            case speech.SpeechReady() as ready:
+                await turns.set_sentence(tx, event.meta, ready.index, ready.text, ready.audio_s)
+            case chat.ReplyChosen() as reply:
+                await turns.set_reply(tx, event.meta, reply.asked, reply.text, reply.sentences)
+        await self._complete_if_done(tx, event.meta)
+
+    async def _complete_if_done(self, tx: "_Books", meta: Meta) -> None:
+        turn = await turns.find(tx, meta)
+        if turn is None or turn.reply is None or turn.sentences is None:
+            return
+        audio_s = None
+        if turn.speech:
+            spoken = [s.audio_s for s in await turns.sentences(tx, meta) if s.audio_s is not None]
+            if len(spoken) < turn.sentences:
+                return
+            audio_s = sum(spoken)
+        ended = said.TurnCompleted(reply=turn.reply, sentences=turn.sentences, audio_s=audio_s)
+        await self._end(tx, turn, "completed", ended, turn.reply)
+
+    # Ends
+
+    async def _fail(
+        self, tx: "_Books", submission: Event[Any], code: said.FailureCode, failure: said.StageFailed | None
+    ) -> None:
+        turn = await turns.find(tx, submission.meta)
+        if turn is None or turn.status not in ("open", "waiting"):
+            return
+        # Only what was wrong with the person's own input is told to the person; the rest is for whoever mends it.
+        reason = f"{failure.value} is not allowed; expected {failure.expected}" if failure and failure.field else ""
+        fact = said.TurnFailed(code=code, message=SORRY[code].format(reason=reason).strip(" :"))
+        if failure is not None:
+            details: dict[str, str | None] = {
+                "stage": failure.failed_stage,
+                "error": f"{failure.error}: {failure.message}",
+            }
+            details |= {"field": failure.field, "value": failure.value, "expected": failure.expected}
+            fact = fact.model_copy(update=details)
+        await self._end(tx, turn, "failed", fact, "")
+
+    async def _interrupt(self, tx: "_Books", turn: Turn, reason: str, *, by: str | None, played: int | None) -> None:
+        """`played` sentences were heard; None: all that were spoken (or chosen, when no sound was wanted)."""
+        meta = _submission(turn).meta
+        heard = [s for s in await turns.sentences(tx, meta) if s.audio_s is not None or not turn.speech]
+        spoken = " ".join(sentence.text for sentence in heard[:played])
+        await self._end(tx, turn, "interrupted", said.TurnInterrupted(reason=reason, by=by, spoken=spoken), spoken)
+
+    async def _end(self, tx: "_Books", turn: Turn, status: turns.Status, fact: said.TurnEnd, heard: str) -> None:
+        submission = _submission(turn)
+        meta = submission.meta
+        await turns.set_ended(tx, meta, status)
+        await self._say(tx, submission, _ENDED, fact, number=turn.number, deadline=turn.deadline)
+        asked = turn.asked or getattr(submission.fact, "text", None)
+        if asked and (heard or status == "completed"):
+            numbered = meta.model_copy(update={"number": turn.number})
+            await history.record(tx, numbered, asked, heard, self._clock.now())
+        await self._open_next(tx, meta)
+
+    async def _say(
+        self,
+        tx: "_Books",
+        cause: Event[Any],
+        index: int,
+        fact: Fact,
+        number: int = 0,
+        deadline: datetime | None = None,
+    ) -> None:
+        now = self._clock.now()
+        event = cause.following(NAME, index, fact, now, number=number, deadline=deadline)
+        await outbox.add(tx, event, now)
+        tx.said.append(event)
+
+
+def _submission(turn: Turn) -> Event[Any]:
+    return decode(turn.submission)

@@ -1,0 +1,178 @@
+"""Binds the keeper to the bus: intake in its order, what stages tell, deadlines, messages that ran out of tries.
+
+Several may run; they share the state, and the bus refuses a second end of a turn.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from infra.bus.connection import Bus, BusFull, BusUnavailable
+from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.streams import Durable, tokens_of
+from infra.clock import Clock
+from infra.state import outbox, turns
+from infra.state.port import State
+from infra.telemetry import root
+from pipeline import dead_letters, keeper, retry
+from pipeline.keeper import Keeper
+from schemas import subjects
+from schemas.catalogue import decode
+from schemas.errors import InvalidField, SchemaError
+from schemas.event import Event, Fact
+
+SLOTS = 4
+SWEEP_EVERY_S = 0.25
+STALE_AFTER = timedelta(seconds=2)  # an outbox row that its keeper has not published by then is published by any
+RELAY_BATCH = 100
+PRUNE_EVERY_S = 600.0
+
+INTAKE: Final = Durable(keeper.NAME, subjects.INTAKE_STREAM, tokens_of(keeper.HEARS_INTAKE), in_order=True)
+EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS))
+ADVISORIES: Final = Durable(keeper.NAME, subjects.ADVISORY_STREAM, ())
+
+log = logging.getLogger("parley.keeper")
+
+
+class Keeping:
+    """One keeper at work."""
+
+    def __init__(self, rules: Keeper, state: State, bus: Bus, clock: Clock) -> None:
+        self._rules = rules
+        self._state = state
+        self._bus = bus
+        self._clock = clock
+        self._published: list[str] = []  # noted in the outbox by the next sweep
+        self.in_flight = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep until `stop` is set; what is in hand then is finished."""
+        consumers = [
+            await self._bus.hear(INTAKE, self._take_in),
+            await self._bus.hear(EVENTS, self._take_note, slots=SLOTS),
+            await self._bus.hear(ADVISORIES, self._take_over),
+        ]
+        sweeper = asyncio.create_task(self._sweep_for_ever())
+        try:
+            await stop.wait()
+        finally:
+            for consumer in consumers:
+                await consumer.stop()
+            sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeper
+            await self._settle()
+
+    async def _take_in(self, delivery: Delivery) -> None:
+        await self._answered(delivery, self._submission(delivery))
+
+    async def _take_note(self, delivery: Delivery) -> None:
+        await self._answered(delivery, self._event(delivery))
+
+    async def _take_over(self, delivery: Delivery) -> None:
+        await self._answered(delivery, self._ran_out(delivery))
+
+    async def _answered(self, delivery: Delivery, work: Any) -> None:
+        self.in_flight += 1
+        try:
+            await work
+            await delivery.ack()
+        except (BusUnavailable, BusFull) as error:
+            log.warning("keeper: %s; the message will come again", error)
+            with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
+                await delivery.again_in(retry.delay_s(delivery.attempt))
+        except Exception:
+            log.exception("keeper: %s was not answered; it will come again", delivery.subject)
+            with contextlib.suppress(Exception):
+                await delivery.again_in(retry.delay_s(delivery.attempt))
+        finally:
+            self.in_flight -= 1
+
+    async def _submission(self, delivery: Delivery) -> None:
+        try:
+            event = decode(delivery.payload, delivery.headers.get(TYPE))
+            if event.subject != delivery.subject:
+                raise InvalidField("subject", delivery.subject, f"{event.subject}, as the event's meta says")
+        except SchemaError as error:
+            await self._refuse(delivery, error)
+            return
+        await self._publish(await self._rules.handle(event))
+
+    async def _event(self, delivery: Delivery) -> None:
+        try:
+            event = decode(delivery.payload, delivery.headers.get(TYPE))
+        except SchemaError as error:
+            await self._refuse(delivery, error)
+            return
+        await self._publish(await self._rules.handle(event))
+
+    async def _refuse(self, delivery: Delivery, error: Exception) -> None:
+        """What cannot be read is kept as a dead letter, and its turn, if the subject names one, fails."""
+        failure = dead_letters.failure_of(keeper.NAME, error, delivery.attempt)
+        await dead_letters.bury(self._bus, delivery, failure, error)
+        with contextlib.suppress(SchemaError):
+            meta = dead_letters.meta_of_subject(delivery, self._clock)
+            await self._publish(await self._rules.refuse(meta, failure))
+
+    async def _ran_out(self, delivery: Delivery) -> None:
+        """A message whose every handler died: the bus has stopped delivering it and says so once."""
+        told = json.loads(delivery.payload)
+        stream, stage, seq = told["stream"], told["consumer"], int(told["stream_seq"])
+        raw = await self._bus.stored(stream, seq)
+        if raw is None:
+            return
+        error = RuntimeError(f"every worker that took it ended or fell silent, {told['deliveries']} times")
+        lost = Delivery(delivery.raw, raw.subject, raw.data, raw.headers)
+        failure = dead_letters.failure_of(stage, error, int(told["deliveries"]))
+        await dead_letters.bury(self._bus, lost, failure, error)
+        with contextlib.suppress(SchemaError):
+            meta = dead_letters.meta_of_subject(lost, self._clock)
+            if stream == subjects.INTAKE_STREAM:
+                await self._publish(await self._rules.refuse(meta, failure))
+                await self._bus.forget(stream, seq)
+            else:
+                await dead_letters.tell_keeper(self._bus, self._clock, meta, failure)
+
+    async def _publish(self, events: Sequence[Event[Fact]]) -> None:
+        """At once, and in order; what fails here is published from the outbox."""
+        for event in events:
+            await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
+            self._published.append(event.meta.id)
+
+    # In the background
+
+    async def _sweep_for_ever(self) -> None:
+        pruned_at = self._clock.now()
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            try:
+                await self._settle()
+                await self._publish(await self._rules.sweep())
+                await self._relay(self._clock.now() - STALE_AFTER)
+                if (self._clock.now() - pruned_at).total_seconds() >= PRUNE_EVERY_S:
+                    pruned_at = self._clock.now()
+                    await self._prune()
+            except (BusUnavailable, BusFull) as error:
+                log.warning("keeper: %s", error)
+            except Exception:
+                log.exception("keeper: a sweep failed; the next one follows")
+
+    async def _settle(self) -> None:
+        """Note what has been published; a crash before it only means that it is published again, and refused."""
+        ids, self._published = self._published, []
+        if ids:
+            async with self._state.transaction() as tx:
+                await outbox.published(tx, ids, self._clock.now())
+
+    async def _relay(self, before: datetime) -> None:
+        async with self._state.transaction() as tx:
+            left = [row for row in await outbox.pending(tx, RELAY_BATCH) if row.created_at < before]
+        await self._publish([decode(row.payload) for row in left])
+
+    async def _prune(self) -> None:
+        async with self._state.transaction() as tx:
+            await turns.prune(tx, self._clock.now())

@@ -1,0 +1,16 @@
+"""When to try a message again: soon at first, since most failures are short, then ever later."""
+
+from infra.bus.streams import MAX_DELIVER
+
+FIRST_DELAY_S = 0.25
+LONGEST_DELAY_S = 30.0
+
+
+def delay_s(attempt: int) -> float:
+    """Seconds to wait after the `attempt`-th delivery (from 1) has failed."""
+    return float(min(FIRST_DELAY_S * 2 ** (attempt - 1), LONGEST_DELAY_S))
+
+
+def is_last(attempt: int) -> bool:
+    """Whether the bus would not deliver it again."""
+    return attempt >= MAX_DELIVER

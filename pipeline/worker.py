@@ -1,0 +1,185 @@
+"""Runs one stage on the bus: decodes what it hears, publishes what it yields, and acknowledges when all is published.
+
+Nothing happens twice because ids are the same on every try, because a message that comes again is first compared with
+what was already said for it, and because a reply that is continued is fenced, so that two workers cannot splice one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from infra.bus.connection import Bus, BusFull, BusUnavailable, Overtaken
+from infra.bus.consumers import Consumer
+from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.streams import Durable, tokens_of
+from infra.clock import Clock
+from infra.telemetry import Telemetry
+from pipeline import dead_letters, retry
+from pipeline.ended_turns import EndedTurns
+from pipeline.heartbeat import Heartbeat
+from schemas import subjects
+from schemas.catalogue import decode
+from schemas.errors import SchemaError
+from schemas.event import Event, Fact, Meta
+from schemas.stage import Stage
+
+log = logging.getLogger("parley.worker")
+G = TypeVar("G")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What this worker has done since it started."""
+
+    handled: int = 0
+    dropped: int = 0  # too late, or the turn had ended
+    retried: int = 0
+    dead: int = 0
+    in_flight: int = 0
+
+
+@dataclass(slots=True)
+class Earlier:
+    """What was already said for an event before it was delivered again."""
+
+    facts: tuple[Fact, ...] = ()
+    ids: frozenset[str] = frozenset()
+    last_seq: dict[str, int] = field(default_factory=dict)  # by subject: the fence
+
+
+class Worker(Generic[G]):
+    """One process's share of a stage."""
+
+    def __init__(self, stage: Stage[G], given: G, bus: Bus, clock: Clock, telemetry: Telemetry) -> None:
+        self.stage = stage
+        self.counts = Counts()
+        self._given = given
+        self._bus = bus
+        self._clock = clock
+        self._telemetry = telemetry
+        self._ended = EndedTurns()
+
+    async def start(self) -> Consumer:
+        """Begin to hear. To end, stop the consumer that is returned."""
+        await self._bus.listen(subjects.every(subjects.TURN_END), self._hear_end)
+        durable = Durable(self.stage.name, subjects.EVENT_STREAM, tokens_of(self.stage.hears))
+        return await self._bus.hear(durable, self.handle, slots=self.stage.slots)
+
+    async def handle(self, delivery: Delivery) -> None:
+        """One message from delivery to acknowledgement. Never raises: what cannot be answered comes again."""
+        self.counts.in_flight += 1
+        try:
+            with Heartbeat(delivery):
+                await self._handle(delivery)
+        except (BusUnavailable, BusFull) as error:
+            log.warning("%s: %s; the message will come again", self.stage.name, error)
+            await self._again(delivery)
+        except Exception:
+            log.exception("%s: a message was not answered; it will come again", self.stage.name)
+        finally:
+            self.counts.in_flight -= 1
+
+    async def _handle(self, delivery: Delivery) -> None:
+        received = self._clock.now()
+        try:
+            event = decode(delivery.payload, delivery.headers.get(TYPE))
+        except SchemaError as error:
+            await self._give_up(delivery, error, None)
+            return
+        meta = event.meta
+        left_s = (meta.deadline - received).total_seconds() if meta.deadline else None
+        if meta.turn in self._ended or (left_s is not None and left_s <= 0):
+            self.counts.dropped += 1  # the keeper ends it; nobody waits for this any more
+            await delivery.ack()
+            return
+        try:
+            async with self._ended.working(meta.turn) as work, asyncio.timeout(left_s) as limit:
+                await self._work(event, delivery, received)
+        except TimeoutError as error:
+            if not limit.expired():
+                await self._failed(delivery, error, meta)
+                return
+        except Overtaken as rival:
+            log.info("%s: another worker has taken over %s: %s", self.stage.name, meta.turn, rival)
+            return  # not acknowledged: the other one does that, or it comes again
+        except (BusUnavailable, BusFull):
+            raise
+        except Exception as error:  # noqa: BLE001  # the policy below decides by kind and attempt
+            await self._failed(delivery, error, meta)
+            return
+        if work.stopped or limit.expired():
+            self.counts.dropped += 1
+        else:
+            self.counts.handled += 1
+        await delivery.ack()
+
+    async def _work(self, event: Event[Any], delivery: Delivery, received: datetime) -> None:
+        stage, meta = self.stage, event.meta
+        earlier = await self._said_before(meta) if delivery.attempt > 1 else Earlier()
+        queue_ms = max((received - meta.time).total_seconds() * 1e3, 0.0)
+        attributes: dict[str, str | int | float] = {"parley.queue_ms": queue_ms, "parley.attempt": delivery.attempt, "parley.event": meta.type}
+        incoming = Hop.read(delivery.headers).traceparent
+        with self._telemetry.hop(stage.name, meta.turn, incoming, attributes) as span:
+            told: AsyncIterator[Fact | Event[Fact]] = stage.handle(
+                event, self._given, earlier.facts if stage.resumes else ()
+            )
+            index = len(earlier.facts) if stage.resumes else 0
+            try:
+                async with contextlib.aclosing(told):  # type: ignore[type-var]  # handlers are async generators
+                    async for fact in told:
+                        now = self._clock.now()
+                        said = fact if isinstance(fact, Event) else event.following(stage.name, index, fact, now)
+                        index += 1
+                        work_ms = (now - received).total_seconds() * 1e3
+                        hop = Hop(stage.name, queue_ms, work_ms, delivery.attempt, span.traceparent)
+                        await self._say(said, hop, earlier)
+            except Exception as error:
+                span.error = error
+                raise
+
+    async def _say(self, event: Event[Fact], hop: Hop, earlier: Earlier) -> None:
+        if event.meta.id in earlier.ids:
+            return
+        fence = earlier.last_seq.get(event.subject, 0) if self.stage.resumes else None
+        receipt = await self._bus.say(event, hop, expect_last=fence)
+        if receipt.seq and not receipt.again:
+            earlier.last_seq[event.subject] = receipt.seq
+
+    async def _said_before(self, meta: Meta) -> Earlier:
+        """What this stage has said because of this very event, from the stream."""
+        found = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
+        mine = [(seq, e) for seq, e in found if e.meta.cause == meta.id and e.meta.stage == self.stage.name]
+        return Earlier(
+            facts=tuple(event.fact for _, event in mine),
+            ids=frozenset(event.meta.id for _, event in mine),
+            last_seq={event.subject: seq for seq, event in mine},
+        )
+
+    async def _failed(self, delivery: Delivery, error: Exception, meta: Meta) -> None:
+        if isinstance(error, SchemaError) or retry.is_last(delivery.attempt):
+            await self._give_up(delivery, error, meta)
+            return
+        wait_s = retry.delay_s(delivery.attempt)
+        log.warning(
+            "%s: try %d of turn %s failed, again in %.2f s: %s: %s",
+            *(self.stage.name, delivery.attempt, meta.turn, wait_s, type(error).__name__, error),
+        )
+        await self._again(delivery)
+
+    async def _again(self, delivery: Delivery) -> None:
+        self.counts.retried += 1
+        with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
+            await delivery.again_in(retry.delay_s(delivery.attempt))
+
+    async def _give_up(self, delivery: Delivery, error: Exception, meta: Meta | None) -> None:
+        log.error("%s: gave up on %s: %s: %s", self.stage.name, delivery.subject, type(error).__name__, error)
+        self.counts.dead += 1
+        await dead_letters.give_up(self._bus, self._clock, delivery, self.stage.name, error, meta)
+
+    async def _hear_end(self, subject: str, _: bytes) -> None:
+        with contextlib.suppress(SchemaError):
+            self._ended.end(subjects.parse_subject(subject).turn)
