@@ -19,6 +19,12 @@ _QUESTION = re.compile(
     r"would|should|tell|show|list|give me|check)\b",
     re.IGNORECASE,
 )
+_WANTS_TO_KNOW = re.compile(
+    r"\W*(?:(?:and|so|please|hey|parley|ok|okay|just|quickly)\W+|(?:can|could|will|would) you (?:please )?)*"
+    r"(?:how|who|whom|what|what's|which|when|do|does|did|is|are|am|has|have i|was|were|tell|show|list|give me|read|"
+    r"check)\b",
+    re.IGNORECASE,
+)
 _REPAID = re.compile(
     r"\brepaid\b|\bsettle[sd]?\b|\bmark(?:ed)?\b.*\bas (?:paid|settled|cleared)\b|\bsquared? up\b|"
     r"\bclear(?:ed)?\b.*\bdebt|"
@@ -66,6 +72,11 @@ def is_never_mind(text: str) -> bool:
 def is_question(text: str) -> bool:
     """The person asks or wants to see something, rather than telling it."""
     return text.rstrip().endswith("?") or _QUESTION.match(text) is not None
+
+
+def wants_to_know(text: str) -> bool:
+    """The person wants to be told what is written down; "can you note that …" does not."""
+    return _WANTS_TO_KNOW.match(text) is not None
 
 
 def is_repayment(text: str) -> bool:

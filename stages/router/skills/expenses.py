@@ -14,7 +14,7 @@ async def add(tx: Transaction, asked: Asked) -> Result:
     """Write down an expense and tell the month's total so far; only the total when that is what was asked."""
     slots = asked.intent.slots
     if slots.amount is None:
-        if wording.is_question(asked.intent.text):
+        if wording.wants_to_know(asked.intent.text):
             total = await _total(tx, asked, asked.currency)
             return done(
                 asked, f"You've spent {total.spoken} this month.", total=str(total.value), currency=total.currency

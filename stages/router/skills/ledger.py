@@ -15,7 +15,7 @@ NAMED_MAX: Final = 8  # balances that are read out at once
 async def keep(tx: Transaction, asked: Asked) -> Result:
     """Write down a debt or a repayment, or tell the balances when that is what was asked."""
     slots, text = asked.intent.slots, asked.intent.text
-    if slots.amount is None and wording.is_question(text):
+    if slots.amount is None and wording.wants_to_know(text):
         return await _balances(tx, asked)
     if slots.amount is None and not slots.person and not wording.is_repayment(text):
         return await _balances(tx, asked) if "owe" not in text.lower() else _who(asked)

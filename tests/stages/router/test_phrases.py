@@ -170,9 +170,24 @@ def test_what_only_begins_like_taking_back_is_not(text: str) -> None:
     assert not wording.is_never_mind(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "to_know"),
+    [
+        ("How much does Tom owe me?", True),
+        ("can you tell me what i owe", True),
+        ("and who owes me money", True),
+        ("Can you note that Tom owes me money?", False),
+        ("Tom owes me", False),
+    ],
+)
+def test_wanting_to_know_is_told_from_wanting_to_note(text: str, to_know: bool) -> None:
+    assert wording.wants_to_know(text) is to_know
+
+
 @given(st.text(alphabet="no, never mind!thanks ok", max_size=4_000))
 def test_no_text_takes_long_to_read(text: str) -> None:
     wording.is_never_mind(text)
     wording.is_question(text)
+    wording.wants_to_know(text)
     wording.is_repayment(text)
     wording.answer_in(text)
