@@ -4,6 +4,7 @@ It remembers nothing: each event brings the candidates' first sentences, from wh
 One candidate passes straight through. It does not know who generated them, nor anything beyond their first sentences.
 """
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -22,7 +23,7 @@ LENGTH_WEIGHT: Final = 0.2  # can it be listened to
 SHORT_WORDS: Final = 4  # fewer sound curt
 LONG_WORDS: Final = 25  # more are hard to follow by ear
 LENGTH_DECAY_WORDS: Final = 12.0
-ECHO_ALLOWED: Final = 0.6  # an answer rightly takes up words of its question, up to this share of its own
+NEW_WORDS_WANTED: Final = 0.15  # an answer rightly takes up words of its question; with none of its own it is an echo
 SCORE_DIGITS: Final = 6  # so that rounding in another order of summation cannot change a choice
 _BROKEN: Final = re.compile(r"<[|｜]|[|｜]>|</?s>|\ufffd|[\x00-\x08\x0b-\x1f]|^\W*(?:user|assistant|system)\s*:", re.I)
 
@@ -74,7 +75,9 @@ def scored(asked: str, firsts: Sequence[str], embedder: Embedder) -> tuple[Score
     for candidate, text in enumerate(firsts):
         # A negative cosine says no more than one of 0: nothing in common.
         relevance = max(0.0, float(vectors[0] @ vectors[candidate + 1]))
-        repetition, length, sound = _unrepeated(text, asked), _audible(text), _sound(text)
+        new = _new(text, asked)
+        relevance, repetition = new * relevance, new * _unrepeated(text)
+        length, sound = _audible(text), _sound(text)
         good = RELEVANCE_WEIGHT * relevance + REPETITION_WEIGHT * repetition + LENGTH_WEIGHT * length
         parts = [round(part, SCORE_DIGITS) for part in (sound * good, relevance, repetition, length, sound)]
         scores.append(
@@ -90,15 +93,18 @@ def scored(asked: str, firsts: Sequence[str], embedder: Embedder) -> tuple[Score
     return tuple(sorted(scores, key=lambda score: (-score.total, score.candidate)))
 
 
-def _unrepeated(text: str, asked: str) -> float:
-    """1 for a text without repetition; less for words said again and again, and for a mere echo of the question."""
+def _new(text: str, asked: str) -> float:
+    """1 for a text with words of its own, down to 0 for one that only says the question back."""
     words = _words(text)
-    if not words:
-        return 0.0
-    pairs = Counter(zip(words, words[1:], strict=False))
-    again = sum(count - 1 for count in pairs.values()) / max(1, len(words) - 1)
-    echoed = sum((Counter(words) & Counter(_words(asked))).values()) / len(words)
-    return max(0.0, 1.0 - again) * (1.0 - max(0.0, echoed - ECHO_ALLOWED) / (1.0 - ECHO_ALLOWED))
+    echoed = sum((Counter(words) & Counter(_words(asked))).values())
+    return min(1.0, (1 - echoed / len(words)) / NEW_WORDS_WANTED) if words else 0.0
+
+
+def _unrepeated(text: str) -> float:
+    """1 for a text in which no two words follow one another twice."""
+    words = _words(text)
+    again = sum(count - 1 for count in Counter(itertools.pairwise(words)).values())
+    return max(0.0, 1.0 - again / max(1, len(words) - 1))
 
 
 def _audible(text: str) -> float:
@@ -113,7 +119,7 @@ def _sound(text: str) -> float:
     """0 for a text that is empty or broken; less than 1 for one that is mostly not letters."""
     letters = sum(char.isalpha() for char in text)
     visible = sum(not char.isspace() for char in text)
-    if not letters and not any(char.isdigit() for char in text) or _BROKEN.search(text):
+    if not any(char.isalnum() for char in text) or _BROKEN.search(text):
         return 0.0
     return min(1.0, 0.5 + letters / visible)
 

@@ -117,7 +117,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Callable[[_Talk], str]], ...]] = tupl
         (r"\b(good ?bye|bye|see you|good night|talk to you later)\b", lambda _: "Goodbye! Talk to you soon."),
         (r"^\s*(hello|hi|hey|good (morning|afternoon|evening)|greetings)\b", _greeting),
         (
-            r"\bi('m| am| feel|'m feeling| am feeling) (so |very |a bit |really )*(sad|tired|ill|sick|lonely|stressed|bored|down)\b",
+            r"\bi('m| am| feel)( feeling)? (so |very |a bit |really )*(sad|tired|ill|sick|lonely|stressed|bored)\b",
             _mood,
         ),
         (

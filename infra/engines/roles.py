@@ -153,7 +153,8 @@ class Roles:
         """Wait for a place and a first token. `held` then holds the place and the running generation."""
         left_s = (ask.deadline - self._clock.now()).total_seconds()
         await held.enter_async_context(seat.admission.place(ask.priority, left_s - seat.first_token_s))
-        breaker = await self._breakers.get_breaker(seat.name)
+        # Two servers may serve the same model: one's failure says nothing about the other.
+        breaker = await self._breakers.get_breaker(f"{seat.name}#{id(seat)}")
         deltas = await held.enter_async_context(aclosing(_watched(breaker, seat, ask)))
         asked_at = asyncio.get_running_loop().time()
         first = await anext(deltas, None)

@@ -1,0 +1,247 @@
+"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, and llama.cpp."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from infra.clock import SystemClock
+from infra.engines.compatible import CompatibleEngine, Endpoint
+from infra.engines.contextual import ContextualEngine
+from infra.engines.dialects import LLAMA_CPP, VLLM
+from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineProcess
+from infra.engines.port import (
+    Ask,
+    ContractBroken,
+    DeadlinePassed,
+    EngineCut,
+    EngineError,
+    EngineRefused,
+    EngineUnavailable,
+    Generator,
+    Message,
+)
+from infra.engines.roles import Roles, Seat
+from infra.engines.scripted import Answer, ScriptedEngine, by_question, saying
+from infra.engines.scripted_server import Manners, served
+from schemas.contracts import IntentAnswer
+
+KEY = "key-of-the-tests"
+LONG = "one two three four five six seven eight nine ten " * 40
+SCRIPT = by_question(
+    {
+        "capital": Answer("The capital of France is Paris."),
+        "long story": Answer(LONG, gap_s=0.01),
+        "intent": Answer(json.dumps({"label": "create_reminder", "confidence": "high"})),
+    },
+    Answer("Hello there."),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A generator under test, and how many answers its engine is generating right now."""
+
+    engine: Generator
+    running: Callable[[], int]
+    follows_max_tokens: bool = True
+    answers_contracts: bool = True
+
+
+def ask(text: str, **changed: object) -> Ask:
+    plain = Ask(
+        messages=(Message("system", "You are brief."), Message("user", text)),
+        max_tokens=24,
+        deadline=datetime.now(UTC) + timedelta(seconds=60),
+        temperature=0.0,
+        seed=1,
+    )
+    return replace(plain, **changed)  # type: ignore[arg-type]  # names and values come from the tests below
+
+
+@pytest.fixture(scope="module")
+def llama_url(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
+    process = EngineProcess(port=unused_tcp_port_factory())
+    environment = {**os.environ, API_KEY_VARIABLE: KEY}
+    with subprocess.Popen(process.command(), env=environment, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        line = started.stdout.readline()
+        try:
+            assert line.startswith("listening on ")
+            yield line.removeprefix("listening on ").strip()
+        finally:
+            started.terminate()
+            assert started.wait(timeout=10) == 0
+
+
+@pytest.fixture(params=["scripted", "contextual", "compatible", pytest.param("llama.cpp", marks=pytest.mark.slow)])
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    scripted = ScriptedEngine(SCRIPT)
+    match request.param:
+        case "scripted":
+            yield Subject(scripted, lambda: scripted.running)
+        case "contextual":
+            yield Subject(ContextualEngine(), lambda: 0, follows_max_tokens=False, answers_contracts=False)
+        case "compatible":
+            async with served(scripted, Manners(api_key=KEY)) as url:
+                engine = CompatibleEngine(Endpoint(url, "scripted", KEY), VLLM, SystemClock())
+                yield Subject(engine, lambda: scripted.running)
+                await engine.aclose()
+        case "llama.cpp":
+            url = request.getfixturevalue("llama_url")
+            engine = CompatibleEngine(Endpoint(url, EngineProcess(0).model_name, KEY), LLAMA_CPP, SystemClock())
+            with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
+                yield Subject(engine, lambda: sum(slot["is_processing"] for slot in http.get("/slots").json()))
+            await engine.aclose()
+
+
+async def texts_of(engine: Generator, asked: Ask) -> list[str]:
+    return [delta.text async for delta in engine.generate(asked)]
+
+
+async def test_an_answer_streams_and_ends_with_one_finish(subject: Subject) -> None:
+    deltas = [delta async for delta in subject.engine.generate(ask("What is the capital of France?", max_tokens=60))]
+    assert "".join(delta.text for delta in deltas).strip()
+    assert [delta.finish for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
+    assert deltas[-1].finish == "stop"
+
+
+async def test_max_tokens_ends_an_answer_as_length(subject: Subject) -> None:
+    if not subject.follows_max_tokens:
+        pytest.skip("its answers are fixed and short")
+    deltas = [delta async for delta in subject.engine.generate(ask("Tell me a long story.", max_tokens=5))]
+    assert deltas[-1].finish == "length"
+    assert deltas[-1].completion_tokens == 5
+    assert deltas[-1].prompt_tokens > 0
+
+
+async def test_a_contract_is_answered_or_refused_as_unavailable(subject: Subject) -> None:
+    roles = Roles({"intent": [Seat(subject.engine, 1)]}, SystemClock())
+    asked = ask("What intent is: remind me to buy milk?", max_tokens=60)
+    if not subject.answers_contracts:
+        with pytest.raises(EngineUnavailable):
+            await roles.answer("intent", asked, IntentAnswer)
+        return
+    answer, use = await roles.answer("intent", asked, IntentAnswer)
+    assert isinstance(answer, IntentAnswer)
+    assert (use.backend, use.fallback) == (subject.engine.backend, False)
+
+
+async def test_a_continuation_returns_only_the_rest(subject: Subject) -> None:
+    said = "The capital of France is"
+    rest = "".join(await texts_of(subject.engine, ask("What is the capital of France?", continues=said)))
+    assert "capital of France is" not in rest
+    if subject.follows_max_tokens:
+        assert rest.startswith(" Paris")
+
+
+async def test_closing_the_iterator_aborts_generation_within_200_ms(subject: Subject) -> None:
+    async with aclosing(subject.engine.generate(ask("Tell me a long story.", max_tokens=900))) as deltas:
+        await anext(deltas)
+    closed_at = time.monotonic()
+    while subject.running() and time.monotonic() - closed_at < 5:
+        await asyncio.sleep(0.005)
+    assert time.monotonic() - closed_at < 0.2
+
+
+async def test_cancelling_the_reader_aborts_generation(subject: Subject) -> None:
+    async def read() -> None:
+        async with aclosing(subject.engine.generate(ask("Tell me a long story.", max_tokens=900))) as deltas:
+            async for _ in deltas:
+                started.set()
+
+    started = asyncio.Event()
+    task = asyncio.create_task(read())
+    await started.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    closed_at = time.monotonic()
+    while subject.running() and time.monotonic() - closed_at < 5:
+        await asyncio.sleep(0.005)
+    assert time.monotonic() - closed_at < 0.2
+
+
+async def test_a_healthy_engine_says_so(subject: Subject) -> None:
+    assert (await subject.engine.health()).ok
+
+
+@pytest.mark.slow
+async def test_llama_cpp_refuses_a_wrong_key(llama_url: str) -> None:
+    engine = CompatibleEngine(Endpoint(llama_url, "any", "wrong"), LLAMA_CPP, SystemClock())
+    with pytest.raises(EngineRefused, match="401"):
+        await texts_of(engine, ask("Hello"))
+    health = await engine.health()
+    assert not health.ok
+    assert "401" in health.reason
+    await engine.aclose()
+
+
+@pytest.mark.slow
+async def test_llama_cpp_lets_no_web_page_read_its_answers(llama_url: str) -> None:
+    async with httpx.AsyncClient(base_url=llama_url, trust_env=False) as http:
+        headers = {"Origin": "http://a-page.example", "Authorization": f"Bearer {KEY}"}
+        answer = await http.get("/v1/models", headers=headers)
+        preflight = await http.options("/v1/chat/completions", headers=headers)
+        page = await http.get("/")
+    assert answer.headers.get("access-control-allow-origin", "") == ""
+    assert preflight.headers.get("access-control-allow-origin", "") == ""
+    assert page.status_code == 404
+
+
+@pytest.mark.slow
+async def test_llama_cpp_continues_two_thirds_of_a_text_as_one_text(llama_url: str) -> None:
+    engine = CompatibleEngine(Endpoint(llama_url, "any", KEY), LLAMA_CPP, SystemClock())
+    said = "The sky is blue because the air scatters"
+    rest = "".join(await texts_of(engine, ask("Why is the sky blue?", continues=said)))
+    assert rest.startswith(" ")
+    assert said not in rest
+    await engine.aclose()
+
+
+@pytest.mark.parametrize("error", [EngineUnavailable("loading"), EngineRefused("too long")])
+async def test_a_refusal_before_the_first_token_keeps_its_kind_over_the_wire(error: EngineError) -> None:
+    async with served(ScriptedEngine(lambda _: Answer(error=error)), Manners()) as url:
+        engine = CompatibleEngine(Endpoint(url, "scripted"), VLLM, SystemClock())
+        with pytest.raises(type(error), match=str(error)):
+            await texts_of(engine, ask("Hello"))
+        await engine.aclose()
+
+
+@pytest.mark.parametrize("error_event", [False, True])
+async def test_a_stream_that_is_cut_in_the_middle_is_engine_cut(error_event: bool) -> None:
+    scripted = ScriptedEngine(lambda _: Answer("one two three four", cut_after=2))
+    async with served(scripted, Manners(error_event=error_event)) as url:
+        engine = CompatibleEngine(Endpoint(url, "scripted"), VLLM, SystemClock())
+        heard: list[str] = []
+        with pytest.raises(EngineCut):
+            async for delta in engine.generate(ask("Hello")):
+                heard.append(delta.text)
+        assert "".join(heard) == "one two"
+        await engine.aclose()
+
+
+async def test_prose_where_a_contract_was_wanted_is_contract_broken() -> None:
+    async with served(ScriptedEngine(saying("Sure! I think they want a reminder.")), Manners()) as url:
+        engine = CompatibleEngine(Endpoint(url, "scripted"), VLLM, SystemClock())
+        roles = Roles({"intent": [Seat(engine, 1)]}, SystemClock())
+        with pytest.raises(ContractBroken, match="they want a reminder"):
+            await roles.answer("intent", ask("intent"), IntentAnswer)
+        await roles.aclose()
+
+
+async def test_nothing_is_asked_when_the_deadline_has_passed() -> None:
+    scripted = ScriptedEngine(SCRIPT)
+    async with served(scripted, Manners()) as url:
+        engine = CompatibleEngine(Endpoint(url, "scripted"), VLLM, SystemClock())
+        with pytest.raises(DeadlinePassed):
+            await texts_of(engine, ask("Hello", deadline=datetime.now(UTC) - timedelta(seconds=1)))
+        await engine.aclose()
+    assert scripted.asked == []

@@ -1,0 +1,49 @@
+"""Engines by name, and roles out of a description."""
+
+import pytest
+
+from infra.clock import SystemClock
+from infra.engines.compatible import Endpoint
+from infra.engines.factory import EngineConfig, make_engine, make_roles
+from schemas.errors import InvalidField
+
+HERE = Endpoint("http://127.0.0.1:1", "m")
+
+
+@pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai", "contextual", "scripted"])
+async def test_each_backend_is_made_by_its_name(backend: str) -> None:
+    engine = make_engine(EngineConfig(backend, HERE), SystemClock())
+    assert engine.backend == backend
+    await engine.aclose()
+
+
+def test_an_unsupported_backend_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(InvalidField, match="'vlm'.*vllm, llama.cpp, openai, contextual, scripted"):
+        make_engine(EngineConfig("vlm", HERE), SystemClock())
+
+
+@pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai"])
+def test_a_server_without_an_address_is_refused(backend: str) -> None:
+    with pytest.raises(InvalidField, match="engine.base_url"):
+        make_engine(EngineConfig(backend), SystemClock())
+
+
+async def test_chat_always_ends_in_contextual() -> None:
+    roles = make_roles({"big": EngineConfig("vllm", HERE)}, {"chat": ["big"], "intent": ["big"]}, SystemClock())
+    assert [seat.engine.backend for seat in roles.seats("chat")] == ["vllm", "contextual"]
+    assert [seat.engine.backend for seat in roles.seats("intent")] == ["vllm"]
+    await roles.aclose()
+
+
+def test_chat_needs_no_configuration_at_all() -> None:
+    assert [seat.engine.backend for seat in make_roles({}, {}, SystemClock()).seats("chat")] == ["contextual"]
+
+
+def test_an_engine_named_by_two_roles_has_one_limit() -> None:
+    roles = make_roles({"s": EngineConfig("scripted")}, {"chat": ["s"], "intent": ["s"]}, SystemClock())
+    assert roles.seats("chat")[0] is roles.seats("intent")[0]
+
+
+def test_a_role_that_names_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(InvalidField, match="engine.roles.chat: 'huge'.*one of s"):
+        make_roles({"s": EngineConfig("scripted")}, {"chat": ["huge"]}, SystemClock())
