@@ -1,0 +1,137 @@
+"""Decides what a part of an utterance wants: the head when it is sure, the engine between its best guesses when not.
+
+A small model is bad at this (measured: docs/measurements.md), so it never decides alone. It is offered the head's best
+candidates, in words, and its answer weighs as much as it has been seen to be right (`trust`): Bayes' rule on the head's
+probabilities. With a trust at chance level it is not asked at all, since its answer could change nothing.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal, Protocol, TypeVar
+
+from pydantic import create_model
+
+from infra.engines.port import Ask, EngineError, Priority, Role
+from infra.prompts import Prompts
+from schemas.chat import EngineUse
+from schemas.contracts import Contract, IntentAnswer
+from schemas.intents import IntentLabel
+
+C = TypeVar("C", bound=Contract)
+DecidedBy = Literal["head", "engine", "fallback"]
+
+CANDIDATES: Final = 3  # the right label is among the head's best three in 98 of 100 cross-validated examples
+ANSWER_MAX_TOKENS: Final = 40
+PROMPT: Final = "choose"
+PROMPTS: Final = Path(__file__).parent / "prompts"
+DESCRIPTIONS: Final[Mapping[IntentLabel, str]] = {
+    IntentLabel.CREATE_REMINDER: "asks to be reminded of something, or for an alarm",
+    IntentLabel.LIST_REMINDERS: "asks which reminders or alarms there are, or what is to be done",
+    IntentLabel.UPDATE_REMINDER: "wants an existing reminder or alarm changed or moved",
+    IntentLabel.CANCEL_REMINDER: "wants an existing reminder or alarm deleted",
+    IntentLabel.CREATE_NOTE: "wants something written down or put on a list",
+    IntentLabel.LIST_NOTES: "asks what is in the notes or on a list",
+    IntentLabel.CREATE_LEDGER: "says or asks who owes money to whom",
+    IntentLabel.ADD_EXPENSE: "says what was spent or what something cost",
+    IntentLabel.SCHEDULE_EVENT: "wants an appointment or event in the calendar",
+    IntentLabel.ADD_FRIEND: "wants a person added to friends or contacts",
+    IntentLabel.CHIT_CHAT: "makes small talk, greets, thanks, or asks about the assistant",
+    IntentLabel.GENERAL_QUERY: "asks a question about the world",
+    IntentLabel.UNKNOWN: "asks for something else, or makes no sense",
+}
+
+
+class Asker(Protocol):
+    """Whoever can be asked for an answer in a contract."""
+
+    async def answer(self, role: Role, ask: Ask, contract: type[C]) -> tuple[C, EngineUse]:
+        """An answer that validates as `contract`. Raises EngineError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What happens when the head is not sure.
+
+    `trust`: how often the engine's choice among CANDIDATES is right (measured with scripts/bench/intents --engine);
+    1 / CANDIDATES or less: it is not asked.
+    """
+
+    engine: Asker | None = None
+    prompts: Prompts | None = None
+    trust: float = 0.0
+    limit_ms: int = 2_000  # a longer silence is worse than a wrong guess, which the person can correct
+    hopeless: float = 0.25  # below this the head's best is right less often than "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A label, how probable it is, and who decided."""
+
+    label: IntentLabel
+    confidence: float
+    decided_by: DecidedBy
+
+
+Shares = Mapping[IntentLabel, float]
+"""The head's probability of each label; they sum to 1."""
+
+
+async def decide(text: str, shares: Shares, threshold: float, doubt: Doubt, deadline: datetime | None) -> Decision:
+    """What the part wants. Never raises because of the engine: then the head's best stands."""
+    best = max(shares, key=lambda label: shares[label])
+    if shares[best] >= threshold:
+        return Decision(best, shares[best], "head")
+    if shares[best] < doubt.hopeless:
+        return Decision(IntentLabel.UNKNOWN, 1 - shares[best], "head")
+    candidates = sorted(shares, key=lambda label: -shares[label])[:CANDIDATES]
+    answer = await _asked(text, candidates, doubt, deadline)
+    if answer is None:
+        return Decision(best, shares[best], "fallback")
+    weighed = weigh(shares, candidates, answer, doubt.trust)
+    best = max(weighed, key=lambda label: weighed[label])
+    return Decision(best, min(1.0, weighed[best]), "engine")
+
+
+def weigh(shares: Shares, candidates: Sequence[IntentLabel], answer: IntentLabel, trust: float) -> dict[IntentLabel, float]:
+    """The head's probabilities after an answer that is right with probability `trust`, and else any other candidate."""
+    wrong = (1 - trust) / (len(candidates) - 1)
+    odds = {label: shares[label] * (trust if label is answer else wrong) for label in candidates}
+    total = sum(odds.values()) or 1.0
+    within = sum(shares[label] for label in candidates)
+    return {label: value / total * within for label, value in odds.items()}
+
+
+async def _asked(
+    text: str, candidates: Sequence[IntentLabel], doubt: Doubt, deadline: datetime | None
+) -> IntentLabel | None:
+    """The engine's choice; None when it is not worth asking, fails or takes too long."""
+    if doubt.engine is None or doubt.prompts is None or deadline is None or doubt.trust <= 1 / len(candidates):
+        return None
+    described = "\n".join(f"{label.value}: the person {DESCRIPTIONS[label]}" for label in candidates)
+    ask = Ask(
+        messages=doubt.prompts.render(PROMPT, {"utterance": text, "candidates": described}).messages,
+        max_tokens=ANSWER_MAX_TOKENS,
+        deadline=deadline,
+        priority=Priority.CONTRACT,
+        temperature=0.0,
+        top_p=1.0,
+        top_k=1,
+        repetition_penalty=1.0,
+    )
+    try:
+        async with asyncio.timeout(doubt.limit_ms / 1000):
+            answer, _ = await doubt.engine.answer("intent", ask, narrowed(candidates))
+    except (EngineError, TimeoutError):
+        return None
+    label = IntentLabel(answer.label.value)
+    return label if label in candidates else None
+
+
+def narrowed(candidates: Sequence[IntentLabel]) -> type[IntentAnswer]:
+    """The contract IntentAnswer with these labels only."""
+    labels = StrEnum("CandidateLabel", {label.name: label.value for label in candidates})  # type: ignore[misc]  # made at run time
+    return create_model("IntentAnswer", __base__=IntentAnswer, label=(labels, ...))

@@ -1,0 +1,190 @@
+"""Finds out whether an utterance wants one thing or several, and where one part ends and the next begins.
+
+A cut is possible where people join two requests ("and", "then", "oh and", a comma, the end of a sentence) and where the
+words on both sides begin like a request. It is made when the head is sure of every part. "remind me to buy milk and
+eggs" has no second request; "note to call Ann and cancel Netflix" begins like one, and the head decides.
+Knows no slots and embeds nothing: whoever calls it embeds all `stretches` in one batch.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+from schemas.intents import IntentLabel
+
+MAX_PARTS: Final = 4
+MAX_CUTS: Final = 6  # 28 stretches to embed at most; who joins more requests than this is dictating
+SURE: Final = 0.5  # each part's best probability, after a clear joint
+SURER: Final = 0.7  # after a bare "and" or comma behind an open-ended request ("remind me to …", "note that …")
+SUREST: Final = 0.85  # where nothing joins the parts
+
+_JOINT: Final = re.compile(
+    r"(?P<clear>"
+    r"(?<![ap])(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\bst)(?<!\d)[.!?]+[\"')]*\s+(?:(?:and|also|then|oh|plus|next|after that)[ ,]+)*"
+    r"|[ap]\.?m\.\s+(?=[A-Z])|(?<=\d)\.\s+(?=[A-Z])"
+    r"|\s*;\s*(?:and )?(?:also |then )?"
+    r"|[,\s]+(?:and |oh |but )*(?:also|then|plus|after that|afterwards|in addition|additionally|besides that|on top of that|"
+    r"one more thing|another thing|while you're at it|at the same time|finally|next|secondly)(?: (?:and|also))*[,:\s]+"
+    r"|[,\s]+(?:oh|oh and|and oh|as well as|along with that|and another thing|and second(?:ly)?|and lastly)[,\s]+"
+    r")"
+    r"|(?P<plain>\s*,\s*(?:and |but )?|\s+(?:and|but|&)\s+|\s+-+\s+|\s*[–—]\s*)"
+    r"|(?P<none>\s+(?=(?:remind me (?:to|about|that|at|in|on|when)|set (?:a|an|up a|another) (?:reminder|alarm)|"
+    r"make a note|take a note|note that|add .{2,40} to my (?:shopping|grocery|to ?do|friends?|contacts?|calendar)|"
+    r"cancel (?:my|the|all)|delete (?:my|the|all)|schedule (?:a|an|my|lunch|dinner)|what(?:'s| is| are) (?:my|on my|the))\b))",
+    re.IGNORECASE,
+)
+_FILLER: Final = (
+    r"(?:(?:please|also|then|oh|and|hey|hi|hello|ok|okay|so|well|now|just|maybe|kindly|parley|assistant|afterwards|"
+    r"can you|could you|would you|will you|can i|could i|would you mind|i want you to|i need you to|i'd like you to|"
+    r"i want to|i need to|i'd like to|i would like to|i would like you to|i also (?:want|need) (?:you )?to|let's|"
+    r"go ahead and|you (?:can|could|should)|don't forget to|make sure (?:to|you)|be sure to|if you (?:can|could)|"
+    r"do me a favor and|finally|next|i wanna|help me(?: to)?|i have to|we should|we need to|i'll need you to|"
+    r"yes|yeah|actually|thanks|thank you|in that case|for me|again|quickly|lastly|second|first|firstly|after that)[ ,]+)*"
+)
+_WHEN_FIRST: Final = (
+    r"(?:(?:at|on|in|by|tomorrow|tonight|today|next|this|every|when|before|after)\b(?: [\w:.']+){0,5}[ ,]+)?"
+)
+_REQUEST: Final = re.compile(
+    _FILLER
+    + r"(?:"
+    + _WHEN_FIRST
+    + r"(?:remind (?:me|us)|wake (?:me|us)|alert me|notify me|nudge me|ping me|buzz me)\b"
+    r"|(?:set|create|make|add|put|start|give me|get me|save|place|new|need|want|have|i need|i want|i'd like|get)\b.{0,50}\b"
+    r"(?:reminders?|alarms?|notes?|memo|list|calendar|diary|schedule|agenda|event|appointment|meeting|expenses?|ledger|"
+    r"contacts?|friends?|spending|timer|call|lunch|dinner|entry|budget|one|another|wake ?up)\b"
+    r"|(?:add|put|log|record|track|enter|save|file|book|expense)\b.{0,25}(?:\d|[$€£]|dollar|buck|euro|pound|quid|hundred|"
+    r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|ten|five|six|seven|eight|nine|fifteen|twelve|eleven)"
+    r"|(?:note|jot|write (?:down|that|a|this|me)|take (?:a|this|down|note)|make a|make note|memo|record (?:that|a|the|my|this|an)"
+    r"|keep (?:in mind|track|a note|a record)|remember (?:that|to|my|the|i)|log|track|save (?:that|a|the|this)|store|"
+    r"put (?:down|this|that|a|my|it)|don't let me forget|do not let me forget)\b"
+    r"|(?:cancel|delete|remove|clear|erase|drop|scrap|get rid of|dismiss|turn off|stop reminding|forget|kill|call off|wipe|"
+    r"discard|undo|disable|scratch|take)\b"
+    r"|(?:change|move|update|push|postpone|reschedule|shift|edit|rename|snooze|delay|switch|modify|adjust|bump|bring|extend|"
+    r"make (?:it|that|the|my))\b"
+    r"|(?:schedule|arrange|book|plan|set up|pencil|block|organi[sz]e|mark|reserve)\b"
+    r"|(?:list|show|read|tell me|give me|display|pull up|open|check|find|look (?:up|for)|search|see|let me (?:know|see|hear)|"
+    r"go (?:over|through)|get|fetch|bring up|repeat)\b"
+    r"|(?:what|what's|whats|who|who's|how|how's|why|when|when's|where|where's|which|is|are|do|does|did|am|was|were|will|"
+    r"should|have i|has)\b"
+    r"|(?:befriend|connect me|make friends)\b"
+    r"|(?:[\w'’]+ ){1,4}(?:still |now |also |already |only )?(?:owes?|owed|paid me|lent me|loaned me|gave me back|borrowed)\b"
+    r"|(?:i|we)(?:'ve|'ll|'d)? (?:just |also |have |still |already |only |then |had |even )*(?:owe|owed|spent|paid|bought|lent|loaned|"
+    r"borrowed|gave|dropped|picked up|got|blew|covered|fronted|purchased)\b"
+    r"|.{2,40}\b(?:cost(?:s|ed)? me|set me back|owes? me)\b"
+    r"|(?:translate|define|convert|explain|calculate|spell|describe|recommend|suggest|compare)\b"
+    r"|(?:say|sing|tell a|joke|make me laugh|cheer me|entertain)\b"
+    r"|(?:a )?(?:note|reminder|expense|alarm|memo|event|meeting)\b"
+    r")",
+    re.IGNORECASE,
+)
+_OPEN_ENDED: Final = re.compile(
+    r"\b(?:remind (?:me|us)\b.*\b(?:to|that|about)|(?:reminder|alarm)\b.*\b(?:to|for|about|that)|(?:note|memo|write|jot)\b.*"
+    r"|remember (?:that|to)|don't let me forget|make sure|add|put|save)\b",
+    re.IGNORECASE,
+)
+_OWN_WORDS: Final = re.compile(
+    r"\b(?:remind|reminders?|alarms?|notes?|memo|jot|calendar|diary|schedule|appointment|meeting|expenses?|spent|owes?|"
+    r"owed|lent|borrowed|list|lists|contacts?|friends?|ledger|wake me)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place to cut: the joint's [start, end) in the text, and how sure the head must be of what stands beside it."""
+
+    start: int
+    end: int
+    needed: float
+    joined: bool  # False where no word or mark joins the parts
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """A text with the places where it may be cut."""
+
+    text: str
+    cuts: tuple[Cut, ...]
+
+    def stretch(self, first: int, last: int) -> str:
+        """The text from behind cut `first` (-1: the beginning) to cut `last` (len(cuts): the end)."""
+        start = 0 if first < 0 else self.cuts[first].end
+        end = len(self.text) if last >= len(self.cuts) else self.cuts[last].start
+        return self.text[start:end].strip(" ,;")
+
+    def stretches(self) -> list[str]:
+        """Every text that could be a part, without repetitions; the whole comes first."""
+        bounds = range(-1, len(self.cuts) + 1)
+        parts = [self.stretch(first, last) for first, last in combinations(bounds, 2)]
+        return list(dict.fromkeys([self.text.strip(" ,;"), *parts]))
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The head's best label of a stretch."""
+
+    label: IntentLabel
+    probability: float
+
+
+def cuts_of(text: str) -> Cuts:
+    """The places where a text may be cut: both sides of each begin like a request. At most MAX_CUTS, clear ones first."""
+    found: list[Cut] = []
+    begins = 0
+    for match in _JOINT.finditer(text):
+        left, right = text[begins : match.start()], text[match.end() :]
+        if not left.strip() or not _REQUEST.match(left.strip()) or not _REQUEST.match(right.strip()):
+            continue
+        found.append(Cut(match.start(), match.end(), _needed(match, left, right), match["none"] is None))
+        begins = match.end()
+    if len(found) > MAX_CUTS:
+        clearest = sorted(found, key=lambda cut: cut.needed)[:MAX_CUTS]
+        found = sorted(clearest, key=lambda cut: cut.start)
+    return Cuts(text, tuple(found))
+
+
+def _needed(match: re.Match[str], left: str, right: str) -> float:
+    if match["none"] is not None:
+        return SUREST
+    if match["clear"] is not None or _OWN_WORDS.search(right.split(" and ")[0]):
+        return SURE
+    return SURER if _OPEN_ENDED.search(left) else SURE
+
+
+def parts_of(cuts: Cuts, guesses: Mapping[str, Guess]) -> list[str]:
+    """The parts of a text, 1 to MAX_PARTS: as many as the head is sure of, the surest among equally many."""
+    whole = cuts.text.strip(" ,;")
+    for count in range(min(len(cuts.cuts), MAX_PARTS - 1), 0, -1):
+        scored = [
+            (score, parts)
+            for chosen in combinations(range(len(cuts.cuts)), count)
+            if (parts := _cut(cuts, chosen)) and (score := _sureness(cuts, chosen, parts, guesses)) > 0
+        ]
+        if scored:
+            return max(scored)[1]
+    return [whole]
+
+
+def _cut(cuts: Cuts, chosen: Sequence[int]) -> list[str]:
+    bounds = (-1, *chosen, len(cuts.cuts))
+    return [cuts.stretch(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+
+
+def _sureness(cuts: Cuts, chosen: Sequence[int], parts: Sequence[str], guesses: Mapping[str, Guess]) -> float:
+    """The product of the parts' probabilities; 0 when a part is not sure enough or is no request."""
+    product = 1.0
+    for place, part in enumerate(parts):
+        guess = guesses.get(part)
+        beside = [cuts.cuts[chosen[i]] for i in (place - 1, place) if 0 <= i < len(chosen)]
+        if guess is None or guess.label is IntentLabel.UNKNOWN or not _REQUEST.match(part):
+            return 0.0
+        if any(guess.probability < cut.needed for cut in beside):
+            return 0.0
+        product *= guess.probability
+    for place, index in enumerate(chosen):
+        left, right = guesses[parts[place]], guesses[parts[place + 1]]
+        if not cuts.cuts[index].joined and left.label is right.label:
+            return 0.0
+    return product
