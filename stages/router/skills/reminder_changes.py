@@ -90,13 +90,17 @@ def _target(asked: Asked, held: list[Reminder], verb: str) -> Reminder | Result:
         return pool[0]
     slots = asked.intent.slots
     words = (slots.query if asked.choices else slots.title or slots.query) or ""
+    if not asked.choices and slots.when is not None and _is_only(words, slots.when.text):
+        words = ""  # "the reminders for Monday": the day has chosen among them already
     if asked.choices and (index := wording.ordinal(words, len(pool))) is not None:
         return pool[index]
     if not matching.telling_words(words):
         return pool[0] if len(pool) == 1 else _which(asked, pool, verb)
-    # Among choices that were read out with their times, "the one at 3 PM" is an answer too.
-    texts = [f"{r.title} {_time(asked, r)}" if asked.choices else r.title for r in pool]
-    found = [pool[index] for index in matching.meant(words, texts)]
+    # Among choices that were read out with their times "the one at 3 PM" is an answer, and so is "my Monday reminder"
+    # when no title holds the word.
+    titles, timed = [r.title for r in pool], [f"{r.title} {_time(asked, r)}" for r in pool]
+    indices = matching.meant(words, timed) if asked.choices else matching.meant(words, titles)
+    found = [pool[index] for index in indices or matching.meant(words, timed)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -105,6 +109,10 @@ def _target(asked: Asked, held: list[Reminder], verb: str) -> Reminder | Result:
         return _which(asked, pool, verb)
     others = english.joined([quoted(r.title) for r in pool[:NAMED_MAX]])
     return refused(asked, f"I found no reminder about {quoted(words)}. The open ones are: {others}.")
+
+
+def _is_only(words: str, others: str) -> bool:
+    return set(matching.telling_words(words)) <= set(matching.telling_words(others))
 
 
 def _which(asked: Asked, candidates: list[Reminder], verb: str) -> Result:

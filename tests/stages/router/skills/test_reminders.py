@@ -178,6 +178,24 @@ async def test_when_several_could_be_meant_the_answer_decides(
     assert left == {"call mum", "call dad", "doctor appointment"} - set(gone)
 
 
+async def test_one_is_found_by_its_day_when_no_title_holds_the_word(person: "Person", intent: Makes, at: At) -> None:
+    await _three(person, intent, at)
+
+    moved = await person.says(
+        intent("update_reminder", "x", title="monday", when=at(25, text="wednesday", all_day=True))
+    )
+    gone = await person.says(
+        intent(
+            "cancel_reminder", query="tuesday", when=at(24, text="tuesday", all_day=True)
+        )  # the classifier says both
+    )
+
+    assert moved.task.message == (
+        "I've moved your reminder for 'doctor appointment': it is now on Wednesday at 10:30 AM."
+    )
+    assert gone.task.message == "I've cancelled your reminder for 'call dad' on Tuesday at 9 AM."
+
+
 async def test_cancelling_what_is_not_there_names_what_is(person: "Person", intent: Makes, at: At) -> None:
     none = await person.says(intent("cancel_reminder", title="dentist"))
     await person.says(intent("create_reminder", title="call mum", when=at(21, 15)))
