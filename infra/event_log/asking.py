@@ -12,7 +12,7 @@ from time import perf_counter
 import pydantic_core
 
 from infra.event_log.duck import Connection, Error, Interrupted, OutOfMemory, Parser
-from infra.event_log.port import Json, LogLimits, Parameter, QueryRefused, QueryStopped, Table
+from infra.event_log.port import Json, LogClosed, LogLimits, Parameter, QueryRefused, QueryStopped, Table
 from infra.event_log.refusals import refuse_unless_select
 from infra.worker_thread import WorkerThread
 
@@ -21,16 +21,16 @@ _INTERRUPT_EVERY_S = 0.05  # an interrupt that comes between two statements is l
 
 
 class _Reader:
-    """One thread with its connection and parser."""
+    """One thread with its connection."""
 
-    def __init__(self, connection: Connection, number: int) -> None:
+    def __init__(self, connection: Connection, parser: Parser, number: int) -> None:
         self.connection = connection
-        self.parser = Parser()
+        self._parser = parser
         self.thread = WorkerThread(f"event-log-reader-{number}")
 
     def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
         began = perf_counter()
-        refuse_unless_select(self.parser, sql)
+        refuse_unless_select(self._parser, sql)
         try:
             with self.connection.transaction("READ ONLY"):
                 head = self.connection.select(sql, parameters)
@@ -51,17 +51,18 @@ class _Reader:
         size_bytes = 0
         for chunk in self.connection.chunks(min(_CHUNK_ROWS, limit_rows + 1)):
             for raw in chunk:
-                row = tuple(_jsonable(value) for value in raw)
-                size_bytes += len(pydantic_core.to_json(row))
+                text = pydantic_core.to_json(
+                    raw, inf_nan_mode="strings", bytes_mode="hex", timedelta_mode="iso8601", fallback=str
+                )
+                size_bytes += len(text)
                 if len(rows) == limit_rows or size_bytes > limit_bytes:
                     return rows, True
-                rows.append(row)
+                rows.append(tuple(pydantic_core.from_json(text)))
         return rows, False
 
     async def aclose(self) -> None:
         await self.thread.aclose()
         self.connection.close()
-        self.parser.close()
 
 
 class Asking:
@@ -69,10 +70,13 @@ class Asking:
 
     def __init__(self, connection: Connection, limits: LogLimits) -> None:
         self._limits = limits
-        self._readers = [_Reader(connection.sibling(), number) for number in range(limits.readers)]
+        self._parser = Parser()
+        self._readers = [_Reader(connection.sibling(), self._parser, number) for number in range(limits.readers)]
         self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
         for reader in self._readers:
             self._idle.put_nowait(reader)
+        self._answering: dict[_Reader, asyncio.Future[Table]] = {}
+        self._closed = False
 
     async def ask(
         self,
@@ -85,8 +89,8 @@ class Asking:
         """The answer to one SELECT; `parameters` stand as `$name` in the SQL.
 
         More rows than `limit_rows`, or bytes than LogLimits allows, are cut off (`truncated`). A limit above that of
-        LogLimits is lowered to it. Raises QueryRefused, or QueryStopped when time or memory ran out; waiting for a
-        free reader counts.
+        LogLimits is lowered to it. Raises QueryRefused, QueryStopped when time or memory ran out (waiting for a free
+        reader counts), LogClosed.
         """
         within_s = min(timeout_s or self._limits.ask_timeout_s, self._limits.ask_timeout_s)
         rows = self._limits.ask_rows if limit_rows is None else min(limit_rows, self._limits.ask_rows)
@@ -98,23 +102,33 @@ class Asking:
                 reader = await self._idle.get()
         except TimeoutError:
             raise QueryStopped(sql, f"a free reader within {within_s:g} s; all {len(self._readers)} are busy") from None
+        if self._closed:
+            self._idle.put_nowait(reader)  # for the next one that waits, to be told the same
+            raise LogClosed
         answering = asyncio.ensure_future(
             reader.thread.call(partial(reader.answer, sql, parameters or {}, rows, self._limits.ask_bytes))
         )
+        self._answering[reader] = answering
         try:
             async with asyncio.timeout_at(deadline):
                 return await asyncio.shield(answering)
         except (TimeoutError, Interrupted):
+            if self._closed:
+                raise LogClosed from None
             raise QueryStopped(sql, f"an answer within {within_s:g} s") from None
         finally:
             await _stopped(reader, answering)
+            self._answering.pop(reader, None)
             self._idle.put_nowait(reader)
 
     async def aclose(self) -> None:
         """Interrupt what is being answered and free threads and connections."""
+        self._closed = True
+        for reader, answering in list(self._answering.items()):
+            await _stopped(reader, answering)
         for reader in self._readers:
-            reader.connection.interrupt()
             await reader.aclose()
+        self._parser.close()
 
 
 async def _stopped(reader: _Reader, answering: "asyncio.Future[Table]") -> None:
@@ -124,11 +138,3 @@ async def _stopped(reader: _Reader, answering: "asyncio.Future[Table]") -> None:
         await asyncio.wait({answering}, timeout=_INTERRUPT_EVERY_S)
     if not answering.cancelled():
         answering.exception()  # seen: whoever asked has been told, or has gone
-
-
-def _jsonable(value: object) -> Json:
-    """A database value as JSON can hold it."""
-    jsonable: Json = pydantic_core.to_jsonable_python(
-        value, inf_nan_mode="strings", bytes_mode="hex", timedelta_mode="iso8601", fallback=str
-    )
-    return jsonable

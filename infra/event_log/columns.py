@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import pydantic_core
@@ -29,7 +29,8 @@ TRACE_HEADER: Final = "traceparent"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _STAGE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _ATTEMPT_MAX = 2**31 - 1
-_NUMBER_MAX = 2**63 - 1
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # far from the ends of what Python, told a time zone, can add up
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _META_FIELDS = frozenset(Meta.model_fields)
 
 
@@ -70,7 +71,7 @@ def columns_of(row: Row) -> Columns:
 
 def _event(row: Row) -> Columns:
     event = catalogue.decode(row.payload, _first(row.headers, TYPE_HEADERS))
-    _refuse_unless_at_home(event, row.subject)
+    _refuse_unless_plausible(event, row.subject)
     # The fact is taken from the message and not from the model, which has dropped what a later minor version added.
     tree = pydantic_core.from_json(row.payload)
     unread: dict[str, str] = {}
@@ -102,12 +103,13 @@ def _event(row: Row) -> Columns:
     )
 
 
-def _refuse_unless_at_home(event: Event[Fact], subject: str) -> None:
+def _refuse_unless_plausible(event: Event[Fact], subject: str) -> None:
     """Who may publish what is decided by subject: an event that claims another turn or tenant is not believed."""
     if event.subject != subject:
         raise InvalidField("subject", subject, f"{event.subject!r}, as the event's meta says")
-    if event.meta.number > _NUMBER_MAX:
-        raise InvalidField("meta.number", event.meta.number, f"at most {_NUMBER_MAX}")
+    for name, moment in (("meta.time", event.meta.time), ("meta.deadline", event.meta.deadline)):
+        if moment is not None and not _EARLIEST <= moment < _LATEST:
+            raise InvalidField(name, moment.isoformat(), f"a time from {_EARLIEST.year} to {_LATEST.year - 1}")
 
 
 def _invalid(row: Row, refused: Exception) -> Columns:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Self
 
 import duckdb
@@ -129,20 +130,23 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
 
 
 class Parser:
-    """DuckDB's own parser, on an empty database of its own that nothing can be done with."""
+    """DuckDB's own parser, on an empty database of its own that nothing can be done with. For all threads."""
 
     def __init__(self) -> None:
-        self._raw = duckdb.connect(":memory:")
+        self._raw = duckdb.connect(":memory:", config={"threads": 1})
         self._raw.execute("SET enable_external_access = false").fetchall()
         self._raw.execute("SET lock_configuration = true").fetchall()
+        self._turn = Lock()
 
     def kinds(self, sql: str) -> list[str]:
         """The kind of each statement, e.g. ["SELECT"]. Raises Error with the parser's message."""
-        return [statement.type.name for statement in self._raw.extract_statements(sql)]
+        with self._turn:
+            return [statement.type.name for statement in self._raw.extract_statements(sql)]
 
     def tree(self, sql: str) -> str:
         """The syntax tree of one SELECT as JSON, or JSON with `"error": true` and a message."""
-        [(tree,)] = self._raw.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
+        with self._turn:
+            [(tree,)] = self._raw.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchall()
         return str(tree)
 
     def close(self) -> None:

@@ -134,6 +134,13 @@ class StreamChanged(EventLogError):
         )
 
 
+class LogClosed(EventLogError):
+    """The log was closed while something was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__("the event log is being closed; ask again when its owner runs")
+
+
 class QueryRefused(InvalidField):
     """The question is not one that the log answers; asking it again is useless."""
 

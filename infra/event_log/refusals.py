@@ -62,11 +62,15 @@ _QUERY_NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE
 
 def refuse_unless_select(parser: Parser, sql: str) -> None:
     """Raises QueryRefused, which says what is not allowed and what is."""
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise QueryRefused(sql, f"valid Unicode ({error.reason} at {error.start})") from None
     if len(sql) > SQL_MAX_CHARS:
         raise QueryRefused(sql, f"at most {SQL_MAX_CHARS} characters")
     try:
         kinds = parser.kinds(sql)
-    except (Error, UnicodeError) as error:
+    except Error as error:
         raise QueryRefused(sql, f"SQL that DuckDB understands: {error}") from None
     if len(kinds) != 1:
         raise QueryRefused(sql, f"exactly one statement, not {len(kinds)}")

@@ -1,12 +1,13 @@
 -- Ways of looking at `events`, for people. All of them keep tenant, run, conversation and turn, so they can be joined.
+-- TRY_CAST: one event with a number written as something else must not take the whole view away.
 
 -- What was understood of a spoken turn, and by what.
 CREATE OR REPLACE VIEW transcripts AS
 SELECT
     tenant, run, conversation, turn, number, "user", time,
     payload->>'text' AS text,
-    (payload->>'audio_s')::DOUBLE AS audio_s,
-    (payload->>'confidence')::DOUBLE AS confidence,
+    TRY_CAST(payload->>'audio_s' AS DOUBLE) AS audio_s,
+    TRY_CAST(payload->>'confidence' AS DOUBLE) AS confidence,
     payload->>'empty_because' AS empty_because,
     payload->>'$.recogniser.backend' AS backend,
     payload->>'$.recogniser.model' AS model,
@@ -20,7 +21,7 @@ SELECT
     e.tenant, e.run, e.conversation, e.turn, e.number, e."user", e.time,
     i.key::INTEGER AS intent,
     i.value->>'label' AS label,
-    (i.value->>'confidence')::DOUBLE AS confidence,
+    TRY_CAST(i.value->>'confidence' AS DOUBLE) AS confidence,
     i.value->>'decided_by' AS decided_by,
     i.value->>'text' AS text,
     i.value->'slots' AS slots,
@@ -32,9 +33,9 @@ WHERE e.type = 'IntentClassified';
 CREATE OR REPLACE VIEW tasks AS
 SELECT
     tenant, run, conversation, turn, number, "user", time,
-    (payload->>'intent')::INTEGER AS intent,
+    TRY_CAST(payload->>'intent' AS BIGINT) AS intent,
     payload->>'$.outcome.skill' AS skill,
-    (payload->>'$.outcome.success')::BOOLEAN AS success,
+    TRY_CAST(payload->>'$.outcome.success' AS BOOLEAN) AS success,
     payload->>'$.outcome.message' AS message,
     payload->'$.outcome.data' AS data
 FROM events
@@ -46,13 +47,13 @@ SELECT
     c.tenant, c.run, c.conversation, c.turn, c.number, c."user", c.time,
     coalesce(nullif(c.payload->>'asked', ''), g.payload->>'asked') AS asked,
     c.payload->>'text' AS text,
-    (c.payload->>'sentences')::INTEGER AS sentences,
-    (c.payload->>'chosen')::INTEGER AS chosen,
+    TRY_CAST(c.payload->>'sentences' AS BIGINT) AS sentences,
+    TRY_CAST(c.payload->>'chosen' AS BIGINT) AS chosen,
     json_array_length(g.payload, '$.candidates') AS candidates,
     c.payload->>'scored_on' AS scored_on,
     g.payload->>'$.engine.backend' AS backend,
     g.payload->>'$.engine.model' AS model,
-    (g.payload->>'$.engine.fallback')::BOOLEAN AS fallback
+    TRY_CAST(g.payload->>'$.engine.fallback' AS BOOLEAN) AS fallback
 FROM (SELECT * FROM events WHERE type = 'ReplyChosen') AS c
 LEFT JOIN (SELECT tenant, run, turn, payload FROM events WHERE type = 'ReplyGenerated') AS g
     USING (tenant, run, turn);
@@ -60,7 +61,7 @@ LEFT JOIN (SELECT tenant, run, turn, payload FROM events WHERE type = 'ReplyGene
 -- What people thought of a turn (`turn` is the one that it is about).
 CREATE OR REPLACE VIEW feedback AS
 SELECT
-    tenant, run, conversation, (payload->>'about')::UUID AS turn, "user", time,
+    tenant, run, conversation, TRY_CAST(payload->>'about' AS UUID) AS turn, "user", time,
     payload->>'rating' AS rating,
     payload->>'correction' AS correction,
     payload->>'comment' AS comment
@@ -83,7 +84,7 @@ WITH opened AS (
         coalesce(payload->>'reply', payload->>'spoken') AS reply,
         payload->>'code' AS code,
         coalesce(payload->>'message', payload->>'reason') AS message,
-        (payload->>'audio_s')::DOUBLE AS audio_s
+        TRY_CAST(payload->>'audio_s' AS DOUBLE) AS audio_s
     FROM events
     WHERE type IN ('TurnCompleted', 'TurnFailed', 'TurnInterrupted')
 ), said AS (
@@ -96,7 +97,7 @@ WITH opened AS (
     SELECT
         tenant, run, turn,
         list(payload->>'$.outcome.skill' ORDER BY stream, stream_seq) AS tasks,
-        count(*) FILTER (WHERE NOT (payload->>'$.outcome.success')::BOOLEAN) AS tasks_refused
+        count(*) FILTER (WHERE NOT TRY_CAST(payload->>'$.outcome.success' AS BOOLEAN)) AS tasks_refused
     FROM events WHERE type = 'TaskCompleted' GROUP BY ALL
 ), heard AS (
     SELECT tenant, run, turn, min(time) AS first_sound_at

@@ -1,0 +1,201 @@
+"""What people see of the log: one row a turn, a transcript, an intent, …, and the ready reports."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from infra.event_log import reports
+from infra.event_log.log import EventLog
+from infra.event_log.port import Batch, Json, Row, StreamIdentity
+from schemas.errors import InvalidField
+from schemas.event import Event, Fact
+from schemas.turns import FeedbackRecorded, StageFailed, TextTurnOpened, TurnFailed, TurnInterrupted
+
+Turn = Callable[..., list[Event[Fact]]]
+AsBatch = Callable[..., Batch]
+
+
+async def seen(log: EventLog, sql: str) -> list[dict[str, Json]]:
+    table = await log.ask(sql)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+async def test_a_typed_turn_is_one_row(log: EventLog, typed: Turn, batch: AsBatch) -> None:
+    await log.append(batch(typed("note to buy chocolate")))
+
+    [turn] = await seen(log, "FROM turns")
+
+    assert turn | {"conversation": "", "turn": ""} == {
+        "tenant": "local",
+        "run": "live",
+        "conversation": "",
+        "turn": "",
+        "number": 1,
+        "user": "anna",
+        "kind": "text",
+        "opened_at": "2026-11-20T12:00:00Z",
+        "text": "note to buy chocolate",
+        "intents": ["create_note"],
+        "tasks": ["create_note"],
+        "tasks_refused": 0,
+        "reply": "Noted.",
+        "status": "completed",
+        "code": None,
+        "message": None,
+        "audio_s": None,
+        "first_sound_ms": None,
+        "total_ms": 50.0,
+        "ended_at": "2026-11-20T12:00:00.050000Z",
+        "deadline": "2026-11-20T12:01:00Z",
+        "time_zone": "Europe/Berlin",
+        "speech": True,
+    }
+
+
+async def test_a_spoken_turn_shows_what_was_heard_and_when_the_first_sound_came(
+    log: EventLog, spoken: Turn, batch: AsBatch
+) -> None:
+    await log.append(batch(spoken("how are you")))
+
+    [turn] = await seen(log, "SELECT kind, text, intents, tasks, reply, first_sound_ms, total_ms, audio_s FROM turns")
+    [transcript] = await seen(log, "SELECT text, audio_s, confidence, backend, model, empty_because FROM transcripts")
+    [intent] = await seen(log, "SELECT intent, label, confidence, decided_by, text FROM intents")
+    [reply] = await seen(log, "SELECT asked, text, sentences, chosen, candidates, backend, fallback FROM replies")
+    [engine] = await seen(log, "SELECT backend, fallback, reason, prompt_tokens, completion_tokens FROM engines")
+
+    assert turn == {
+        "kind": "speech",
+        "text": "how are you",
+        "intents": ["chit_chat"],
+        "tasks": [],
+        "reply": "Fine.",
+        "first_sound_ms": 700.0,
+        "total_ms": 900.0,
+        "audio_s": 0.6,
+    }
+    assert list(transcript.values()) == ["how are you", 1.5, 0.8, "whisper", "tiny.en", None]
+    assert list(intent.values()) == [0, "chit_chat", 0.7, "engine", "how are you"]
+    assert list(reply.values()) == ["how are you", "Fine.", 1, 0, 2, "contextual", True]
+    assert list(engine.values()) == ["contextual", True, "llama.cpp is loading", 30, 4]
+
+
+async def test_each_task_is_one_row(log: EventLog, typed: Turn, batch: AsBatch) -> None:
+    await log.append(batch(typed()))
+
+    [task] = await seen(log, "SELECT intent, skill, success, message, data FROM tasks")
+
+    assert json.loads(str(task.pop("data"))) == {"note": 7}
+    assert list(task.values()) == [0, "create_note", True, "Noted: buy chocolate."]
+
+
+async def test_a_turn_is_open_until_it_ends_and_tells_how_it_ended(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    turns = [first_of_a_turn(TextTurnOpened(text=text)) for text in ("open", "failed", "interrupted")]
+    later = turns[0].meta.time + timedelta(seconds=2)
+    failed = TurnFailed(code="deadline", message="I ran out of time.")
+    stopped = TurnInterrupted(reason="stopped by the user", spoken="Well,")
+    ends = [turns[1].following("keeper", 0, failed, later), turns[2].following("keeper", 0, stopped, later)]
+    await log.append(batch([*turns, *ends]))
+
+    found = await seen(log, "SELECT text, status, code, message, reply, total_ms FROM turns ORDER BY opened_at, turn")
+
+    assert [list(turn.values()) for turn in found] == [
+        ["open", "open", None, None, None, None],
+        ["failed", "failed", "deadline", "I ran out of time.", None, 2000.0],
+        ["interrupted", "interrupted", None, "stopped by the user", "Well,", 2000.0],
+    ]
+
+
+async def test_runs_are_kept_apart(log: EventLog, typed: Turn, batch: AsBatch) -> None:
+    await log.append(batch([*typed("said", run="live"), *typed("said again", run="replay-1")]))
+
+    assert await seen(log, "SELECT run, text FROM turns ORDER BY run") == [
+        {"run": "live", "text": "said"},
+        {"run": "replay-1", "text": "said again"},
+    ]
+    report = reports.report("turns")
+    assert len((await log.ask(report.sql, report.parameters(run="replay-1"))).rows) == 1
+
+
+async def test_feedback_is_about_its_turn(
+    log: EventLog, typed: Turn, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    turn = typed()
+    given = first_of_a_turn(FeedbackRecorded(about=turn[0].meta.turn, rating="up"))
+    await log.append(batch([*turn, given]))
+
+    assert await seen(log, "SELECT rating, reply FROM feedback JOIN turns USING (tenant, run, turn)") == [
+        {"rating": "up", "reply": "Noted."}
+    ]
+
+
+async def test_latency_counts_a_handling_once_however_much_it_said(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], row: Callable[..., Row], stream: StreamIdentity
+) -> None:
+    start = first_of_a_turn(TextTurnOpened(text="hello"))
+    said = [start.following("chat", index, TextTurnOpened(text=str(index)), start.meta.time) for index in range(3)]
+    rows = [
+        row(place + 1, event, {"Parley-Queue-Ms": "4", "Parley-Work-Ms": str(100 * (place + 1)), "Parley-Attempt": "2"})
+        for place, event in enumerate(said)
+    ]
+    await log.append(Batch(stream, (*rows, row(9, start, {}))))
+
+    assert await seen(log, "SELECT stage, queue_ms, work_ms, first_said_ms, attempt, said FROM latency") == [
+        {"stage": "chat", "queue_ms": 4.0, "work_ms": 300.0, "first_said_ms": 100.0, "attempt": 2, "said": 3}
+    ]
+
+
+async def test_failures_show_what_could_not_be_read_too(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch, stream: StreamIdentity
+) -> None:
+    start = first_of_a_turn(TextTurnOpened(text="hello"))
+    gave_up = StageFailed(failed_stage="chat", error="EngineRefused", message="too long", tries=1)
+    await log.append(batch([start, start.following("worker", 0, gave_up, start.meta.time)]))
+    await log.append(Batch(stream, (Row(3, "parley.v1.odd", {}, b"\xff"),)))
+
+    found = await seen(log, "SELECT type, stage, error, field FROM failures ORDER BY type")
+
+    assert [list(row.values()) for row in found] == [
+        ["StageFailed", "chat", "EngineRefused", None],
+        ["invalid", None, "InvalidField", "event"],
+    ]
+
+
+@pytest.mark.parametrize("name", reports.names())
+async def test_every_report_answers_and_says_what_it_tells(
+    name: str, log: EventLog, typed: Turn, spoken: Turn, batch: AsBatch
+) -> None:
+    conversation = spoken()
+    await log.append(batch([*typed(), *conversation]))
+    await log.append(Batch(batch([]).stream, (Row(99, "parley.v1.odd", {}, b"\xff"),)))
+    report = reports.report(name)
+
+    everything = await log.ask(report.sql, report.parameters())
+    mine = await log.ask(report.sql, report.parameters(conversation=conversation[0].meta.conversation))
+    nothing = await log.ask(report.sql, report.parameters(since=conversation[0].meta.time + timedelta(days=9)))
+
+    assert report.title
+    assert report.says
+    assert everything.rows
+    assert len(mine.rows) < len(everything.rows) or name in {"engines", "latency"}
+    assert not nothing.rows
+
+
+async def test_the_latency_report_gives_percentiles_of_queue_and_work(
+    log: EventLog, typed: Turn, batch: AsBatch
+) -> None:
+    await log.append(batch(typed()))
+    report = reports.report("latency")
+
+    table = await log.ask(report.sql, report.parameters())
+
+    assert table.columns[:6] == ("stage", "handled", "queue_p50_ms", "queue_p95_ms", "work_p50_ms", "work_p95_ms")
+    assert ("router", 1, 1.5, 1.5, 20.3, 20.3) in [row[:6] for row in table.rows]
+
+
+def test_a_report_that_does_not_exist_is_refused_with_the_ones_that_do() -> None:
+    with pytest.raises(InvalidField, match="turns"):
+        reports.report("../secrets")
