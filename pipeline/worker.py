@@ -121,7 +121,11 @@ class Worker(Generic[G]):
         stage, meta = self.stage, event.meta
         earlier = await self._said_before(meta) if delivery.attempt > 1 else Earlier()
         queue_ms = max((received - meta.time).total_seconds() * 1e3, 0.0)
-        attributes: dict[str, str | int | float] = {"parley.queue_ms": queue_ms, "parley.attempt": delivery.attempt, "parley.event": meta.type}
+        attributes: dict[str, str | int | float] = {
+            "parley.queue_ms": queue_ms,
+            "parley.attempt": delivery.attempt,
+            "parley.event": meta.type,
+        }
         incoming = Hop.read(delivery.headers).traceparent
         with self._telemetry.hop(stage.name, meta.turn, incoming, attributes) as span:
             told: AsyncIterator[Fact | Event[Fact]] = stage.handle(

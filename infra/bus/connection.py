@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from nats.js.api import ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from infra.bus import delivery, streams
-from infra.bus.consumers import Consumer, Hearer
+from infra.bus.consumers import BatchConsumer, BatchHearer, Consumer, Hearer
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
@@ -189,6 +190,19 @@ class Bus:
         self._on_reconnect.append(consumer.ask_again)
         await consumer.start()
         return consumer
+
+    async def hear_in_batches(
+        self, durable: Durable, hearer: BatchHearer, *, batch: int, wait_s: float
+    ) -> BatchConsumer:
+        """Take a durable's messages many at a time; the caller runs and closes the consumer that is returned."""
+        await streams.declare_durable(self.js, durable)
+        consumer = BatchConsumer(self.client, durable.stream, durable.name, hearer, batch=batch, wait_s=wait_s)
+        self._on_reconnect.append(consumer.ask_again)
+        return consumer
+
+    async def stream_created(self, stream: str) -> datetime:
+        """When a stream was made: with its name, which stream a place belongs to."""
+        return (await self.js.stream_info(stream)).created or datetime.fromtimestamp(0, UTC)
 
     async def listen(self, subject: str, listener: Listener) -> None:
         """Hear what passes on a subject from now on, over core NATS: at most once, and nothing while disconnected."""

@@ -45,6 +45,7 @@ class Durable:
     in_order: bool = False  # one message at a time, in the order of the stream
     max_deliver: int = MAX_DELIVER
     max_ack_pending: int = MAX_ACK_PENDING
+    in_batches: bool = False  # one acknowledgement stands for all messages up to it
 
 
 def tokens_of(facts: Iterable[type]) -> tuple[str, ...]:
@@ -105,7 +106,7 @@ async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
     config = ConsumerConfig(
         durable_name=durable.name,
         deliver_policy=DeliverPolicy.ALL,
-        ack_policy=AckPolicy.EXPLICIT,
+        ack_policy=AckPolicy.ALL if durable.in_batches else AckPolicy.EXPLICIT,
         ack_wait=ACK_WAIT_S,
         max_deliver=durable.max_deliver,
         max_ack_pending=1 if durable.in_order else durable.max_ack_pending,

@@ -1,0 +1,103 @@
+"""Binds the training logger to the bus: batches in, acknowledged once they are on the disk; questions answered.
+
+One process owns the database file, so one runs at a time; a second one ends with a clear message.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Final
+
+from infra.bus.connection import Bus
+from infra.bus.delivery import Delivery
+from infra.bus.streams import Durable, tokens_of
+from infra.event_log.log import EventLog
+from infra.event_log.port import Batch, Parameter, QueryRefused, Row, StreamIdentity, Table
+from schemas import subjects
+from stages.training_logger import TRAINING_LOGGER, TrainingLoggerGiven
+
+ASK_SUBJECT: Final = "parley.ask.log"
+ASK_TIMEOUT_S: Final = 35.0  # a little more than a question may take
+ANSWER_MAX_BYTES: Final = 900_000  # the bus carries 1 MiB a message
+DURABLE: Final = Durable(
+    TRAINING_LOGGER.name,
+    subjects.EVENT_STREAM,
+    tokens_of(TRAINING_LOGGER.hears),
+    max_deliver=-1,  # the log gives up on nothing
+    max_ack_pending=2 * TRAINING_LOGGER.batch_max_rows,
+    in_batches=True,
+)
+
+log = logging.getLogger("parley.log")
+
+
+class LogKeeping:
+    """The logger at work."""
+
+    def __init__(self, event_log: EventLog, bus: Bus) -> None:
+        self._log = event_log
+        self._bus = bus
+        self.recorded = 0
+        self.copies = 0
+        self.invalid = 0
+
+    def counts(self) -> Mapping[str, int]:
+        """What was done since the start."""
+        return {"recorded": self.recorded, "copies": self.copies, "invalid": self.invalid}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Record until `stop` is set. Raises when the log cannot be written: the supervisor starts it again."""
+        created = await self._bus.stream_created(subjects.EVENT_STREAM)
+        identity = StreamIdentity(subjects.EVENT_STREAM, created)
+        given = TrainingLoggerGiven(self._log)
+
+        async def heard(deliveries: list[Delivery]) -> None:
+            rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
+            done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
+            await deliveries[-1].ack()
+            self.recorded += done.recorded
+            self.copies += done.copies
+            self.invalid += done.invalid
+
+        consumer = await self._bus.hear_in_batches(
+            DURABLE, heard, batch=TRAINING_LOGGER.batch_max_rows, wait_s=TRAINING_LOGGER.batch_wait_s
+        )
+        self._bus.answer(ASK_SUBJECT, self._answer)
+        await self._bus.start_answering()
+        recording = asyncio.create_task(consumer.run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({recording, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        consumer.close()
+        stopping.cancel()
+        await recording
+
+    async def _answer(self, payload: bytes) -> bytes:
+        """One question as JSON {sql, parameters}; one answer as JSON, {error} when it is refused."""
+        try:
+            asked = json.loads(payload)
+            table = await self._log.ask(asked["sql"], asked.get("parameters"), limit_rows=asked.get("limit_rows"))
+        except QueryRefused as refused:
+            return json.dumps({"error": refused.expected}).encode()
+        except (ValueError, KeyError, TypeError) as error:
+            return json.dumps({"error": f"a question is JSON such as {{'sql': 'SELECT 1'}}: {error}"}).encode()
+        answer = json.dumps(asdict(table)).encode()
+        if len(answer) > ANSWER_MAX_BYTES:
+            return json.dumps({"error": f"the answer has {len(answer)} bytes; ask for less, or add a LIMIT"}).encode()
+        return answer
+
+
+async def ask_log(bus: Bus, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
+    """Ask the log's owner over the bus. Raises QueryRefused, BusUnavailable (no logger runs)."""
+    question = json.dumps({"sql": sql, "parameters": _jsonable(parameters or {})}).encode()
+    answer = json.loads(await bus.ask(ASK_SUBJECT, question, timeout_s=ASK_TIMEOUT_S))
+    if "error" in answer:
+        raise QueryRefused(sql, answer["error"])
+    rows = tuple(tuple(row) for row in answer["rows"])
+    return Table(tuple(answer["columns"]), tuple(answer["types"]), rows, answer["truncated"], answer["took_ms"])
+
+
+def _jsonable(parameters: Mapping[str, Parameter]) -> dict[str, object]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in parameters.items()}

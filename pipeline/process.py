@@ -1,0 +1,179 @@
+"""One worker as a process: `python -m pipeline.process NAME`. Connects, loads, hears; on SIGTERM finishes and ends.
+
+Reads the settings and, for the bus's secret, the environment; both were put there by whoever started it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+
+import uvloop
+
+from infra import settings as configuration
+from infra.bus import streams
+from infra.bus.connection import Bus, BusUnavailable
+from infra.bus.server import BusAddress
+from infra.clock import Clock, SystemClock
+from infra.event_log.log import open_log
+from infra.event_log.port import EventLogError
+from infra.processes import end_with_parent
+from infra.settings import Settings, SettingsError
+from infra.state.errors import StateError
+from infra.telemetry import Telemetry
+from infra.weights import WeightsMissing
+from pipeline import keeper, topology, wiring
+from pipeline.keeper import Keeper
+from pipeline.keeping import Keeping
+from pipeline.logging_stage import LogKeeping
+from pipeline.presence import Presence
+from pipeline.reminding import announce_for_ever
+from pipeline.worker import Worker
+from schemas.errors import InvalidField
+
+BUS_WITHIN_S = 20.0  # a bus that is just being started
+_POLL_S = 0.2
+
+log = logging.getLogger("parley.process")
+
+Counter = Callable[[], Mapping[str, int]]
+
+
+class UnknownWorker(InvalidField):
+    """There is no worker of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("worker", name, f"one of {', '.join(topology.PROCESSES)}")
+
+
+async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.Event) -> None:
+    """Run one worker until `stop` is set. Raises UnknownWorker and whatever keeps it from starting."""
+    if name not in topology.PROCESSES:
+        raise UnknownWorker(name)
+    clock = SystemClock()
+    async with connected(address, f"parley-{name}") as bus:
+        await streams.declare_streams(bus.js)
+        if name == keeper.NAME:
+            await _keep(settings, bus, clock, stop)
+        elif name == topology.LOGGER:
+            await _log(settings, bus, clock, stop)
+        else:
+            await _work(name, settings, bus, clock, stop)
+
+
+@asynccontextmanager
+async def connected(address: BusAddress, name: str, within_s: float = BUS_WITHIN_S) -> AsyncIterator[Bus]:
+    """The bus, waited for while it is being started. Raises BusUnavailable."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    bus = Bus(address, name=name)
+    while True:
+        try:
+            await bus.__aenter__()
+            break
+        except BusUnavailable:
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(_POLL_S)
+            bus = Bus(address, name=name)
+    try:
+        yield bus
+    finally:
+        await bus.__aexit__(None, None, None)
+
+
+async def _present(name: str, bus: Bus, clock: Clock, counts: Counter) -> Presence:
+    presence = Presence(name, clock.now(), counts)
+    await presence.announce(bus)
+    return presence
+
+
+async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    stage = next(stage for stage in topology.STAGES if stage.name == name)
+    endpoint = settings.telemetry.otlp_endpoint
+    telemetry = Telemetry(name, endpoint)
+    async with wiring.given_to(name, settings, bus, clock) as given:
+        worker = Worker(stage, given, bus, clock, telemetry)
+        presence = await _present(name, bus, clock, lambda: asdict(worker.counts))
+        consumer = await worker.start()
+        reminding = asyncio.create_task(announce_for_ever(given.state, bus, clock)) if name == "router" else None
+        presence.ready = True
+        log.info("%s is ready", name)
+        await stop.wait()
+        await consumer.stop()
+        if reminding is not None:
+            reminding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reminding
+    telemetry.close()
+
+
+async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    async with wiring.opened_state(settings, clock) as state:
+        keeping = Keeping(Keeper(state, clock, turn_timeout=settings.turn.timeout), state, bus, clock)
+        presence = await _present(keeper.NAME, bus, clock, lambda: {"in_flight": keeping.in_flight})
+        presence.ready = True
+        log.info("the keeper is ready")
+        await keeping.run(stop)
+
+
+async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    event_log = await open_log(wiring.log_path(settings), clock=clock)
+    try:
+        keeping = LogKeeping(event_log, bus)
+        presence = await _present(topology.LOGGER, bus, clock, keeping.counts)
+        presence.ready = True
+        log.info("the log is ready")
+        await keeping.run(stop)
+    finally:
+        await event_log.aclose()
+
+
+def address_of(settings: Settings, environment: Mapping[str, str]) -> BusAddress:
+    """The bus that the settings and the environment name. Raises SettingsError when they name none."""
+    token = settings.bus.token.get_secret_value() if settings.bus.token else environment.get("PARLEY_BUS_TOKEN")
+    if not settings.bus.url:
+        raise SettingsError("bus.url: no bus is named; expected NATS_URL, or a running `parley up` on the data folder")
+    return BusAddress(settings.bus.url, token)
+
+
+async def _main(name: str) -> None:
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    watching = asyncio.create_task(_stop_with_parent(stop)) if "PARLEY_SUPERVISED" in os.environ else None
+    settings = configuration.load()
+    await run(name, settings, address_of(settings, os.environ), stop)
+    if watching is not None:
+        watching.cancel()
+
+
+async def _stop_with_parent(stop: asyncio.Event) -> None:
+    await end_with_parent()
+    stop.set()
+
+
+def main() -> None:
+    """The process's entry. Exit 0 when asked to end, 1 with one line when it cannot work, 2 for a wrong call."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "faster_whisper"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m pipeline.process NAME")
+    try:
+        uvloop.run(_main(sys.argv[1]))
+    except (SettingsError, UnknownWorker) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except (BusUnavailable, StateError, EventLogError, WeightsMissing, InvalidField) as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

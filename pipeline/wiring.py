@@ -1,0 +1,178 @@
+"""The one place where real things meet the stages: builds what each stage is given, from the settings.
+
+Heavy libraries are imported by the stage that needs them and by no other process.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from infra.blobs.files import FileBlobs
+from infra.blobs.object_store import ObjectStoreBlobs
+from infra.blobs.port import BlobStore
+from infra.bus.connection import Bus
+from infra.clock import Clock
+from infra.engines.compatible import Endpoint
+from infra.engines.factory import EngineConfig, make_roles
+from infra.engines.roles import Roles
+from infra.settings import Settings
+from infra.state.port import State
+from infra.state.sqlite import open_state
+
+STATE_FILE = "state.sqlite3"
+LOG_FILE = "log.duckdb"
+BLOB_FOLDER = "blobs"
+
+
+def state_path(settings: Settings) -> Path:
+    """Where the state lies."""
+    return settings.data_dir / STATE_FILE
+
+
+def log_path(settings: Settings) -> Path:
+    """Where the event log lies."""
+    return settings.data_dir / LOG_FILE
+
+
+async def blobs_of(settings: Settings, bus: Bus) -> BlobStore:
+    """Where sound is kept."""
+    if settings.blobs == "nats":
+        return await ObjectStoreBlobs.open(bus.js)
+    return FileBlobs(settings.data_dir / BLOB_FOLDER)
+
+
+def roles_of(settings: Settings, clock: Clock) -> Roles:
+    """Who answers for which role: the configured engine first, `contextual` at the end of chat."""
+    engine = settings.engine
+    if engine.backend == "contextual" or engine.base_url is None:
+        return make_roles({}, {}, clock)
+    backend = "llama.cpp" if engine.backend == "auto" else engine.backend
+    key = engine.api_key.get_secret_value() if engine.api_key else None
+    endpoint = Endpoint(
+        base_url=engine.base_url,
+        model=engine.model or "",
+        api_key=key,
+        verify_ssl=engine.verify_ssl,
+        use_grammar=engine.use_grammar,
+    )
+    config = EngineConfig(backend=backend, endpoint=endpoint, places=engine.places)
+    return make_roles({"shared": config}, {"chat": ["shared"], "intent": ["shared"]}, clock)
+
+
+@asynccontextmanager
+async def given_to(name: str, settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    """What the stage of this name works with, loaded and ready; freed when the block ends."""
+    async with _BUILDERS[name](settings, bus, clock) as given:
+        yield given
+
+
+@asynccontextmanager
+async def _stt(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    del clock
+    from infra.audio import AudioLimits
+    from infra.recognisers.factory import make_recogniser
+    from stages.stt import SttGiven
+
+    stt = settings.stt
+    recogniser = make_recogniser(stt.backend, stt.model, beam=stt.beam, threads=stt.threads)
+    await recogniser.load()
+    try:
+        yield SttGiven(await blobs_of(settings, bus), recogniser, AudioLimits(longest_s=stt.longest_s))
+    finally:
+        await recogniser.aclose()
+
+
+@asynccontextmanager
+async def _tts(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    del clock
+    from infra.voices.factory import make_voice
+    from stages.tts import TtsGiven
+
+    voice = make_voice(settings.tts.backend, settings.tts.model, threads=settings.tts.threads)
+    await voice.load()
+    try:
+        yield TtsGiven(await blobs_of(settings, bus), voice)
+    finally:
+        await voice.aclose()
+
+
+@asynccontextmanager
+async def _intent(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    del bus
+    roles = roles_of(settings, clock)
+    try:
+        yield intent_given(roles)
+    finally:
+        await roles.aclose()
+
+
+def intent_given(roles: Roles) -> Any:
+    """What the intent stage is given; also for classifying without a bus."""
+    from infra.embeddings import MiniLm
+    from stages.intent import Doubt, IntentGiven, load_head
+
+    embedder = MiniLm()
+    return IntentGiven(embedder=embedder, head=load_head(embedding_model=embedder.model), doubt=Doubt(engine=roles))
+
+
+@asynccontextmanager
+async def _router(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    del bus
+    from stages.router.stage import RouterGiven
+
+    async with opened_state(settings, clock) as state:
+        yield RouterGiven(state=state, currency=settings.currency)
+
+
+@asynccontextmanager
+async def opened_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
+    """The state, for router and keeper only."""
+    async with open_state(state_path(settings), clock) as state:
+        yield state
+
+
+@asynccontextmanager
+async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    del bus
+    from infra.prompts import Prompts
+    from stages.chat import PROMPTS_FOLDER, ChatGiven, Sampling
+
+    chat = settings.chat
+    sampling = Sampling(
+        temperature=chat.temperature,
+        top_p=chat.top_p,
+        top_k=chat.top_k,
+        repetition_penalty=chat.repetition_penalty,
+        max_tokens=chat.max_tokens,
+        max_sentences=chat.max_sentences,
+    )
+    roles = roles_of(settings, clock)
+    prompts = Prompts(PROMPTS_FOLDER)
+    try:
+        given = ChatGiven(roles, prompts, sampling, candidates=chat.candidates)
+        yield replace(given, choose=_chooser()) if chat.candidates > 1 else given
+    finally:
+        await roles.aclose()
+
+
+def _chooser() -> Callable[[str, Sequence[str]], int]:
+    """The reranker's choice, so that chat goes on with the candidate that will be chosen."""
+    from infra.embeddings import WordLlamaStatic
+    from stages.reranker import choose
+
+    embedder = WordLlamaStatic()
+    return lambda asked, firsts: choose(asked, firsts, embedder)
+
+
+@asynccontextmanager
+async def _reranker(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+    del settings, bus, clock
+    from infra.embeddings import WordLlamaStatic
+    from stages.reranker import RerankerGiven
+
+    yield RerankerGiven(embedder=WordLlamaStatic())
+
+
+_BUILDERS = {"stt": _stt, "intent": _intent, "router": _router, "chat": _chat, "reranker": _reranker, "tts": _tts}
