@@ -86,13 +86,13 @@ def test_a_file_that_is_new_is_found(folder: Path) -> None:
 
 
 def test_an_unknown_prompt_is_refused_with_those_that_exist(folder: Path) -> None:
-    with pytest.raises(PromptMissing, match="'absent'.*reply"):
+    with pytest.raises(PromptMissing, match=r"'absent'.*reply"):
         Prompts(folder).render("absent", {})
 
 
 def test_a_spoilt_file_at_the_start_is_refused_by_name(folder: Path) -> None:
     (folder / "bad.txt").write_text("--- system\n{{ name")
-    with pytest.raises(PromptBroken, match="bad.txt"):
+    with pytest.raises(PromptBroken, match=r"bad\.txt"):
         Prompts(folder)
 
 

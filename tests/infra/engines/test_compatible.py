@@ -95,7 +95,7 @@ async def test_a_server_that_hangs_up_after_each_answer_is_asked_again(dialect: 
 
 async def test_a_silent_engine_is_unavailable_after_its_first_token_time_out() -> None:
     async with client(lambda _: Answer("late", first_delay_s=5), first_token_timeout_s=0.05) as engine:
-        with pytest.raises(EngineUnavailable, match="silent for 0.1 s"):
+        with pytest.raises(EngineUnavailable, match=r"silent for 0\.1 s"):
             await said(engine)
 
 

@@ -18,13 +18,13 @@ async def test_each_backend_is_made_by_its_name(backend: str) -> None:
 
 
 def test_an_unsupported_backend_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(InvalidField, match="'vlm'.*vllm, llama.cpp, openai, contextual, scripted"):
+    with pytest.raises(InvalidField, match=r"'vlm'.*vllm, llama\.cpp, openai, contextual, scripted"):
         make_engine(EngineConfig("vlm", HERE), SystemClock())
 
 
 @pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai"])
 def test_a_server_without_an_address_is_refused(backend: str) -> None:
-    with pytest.raises(InvalidField, match="engine.base_url"):
+    with pytest.raises(InvalidField, match=r"engine\.base_url"):
         make_engine(EngineConfig(backend), SystemClock())
 
 
@@ -45,5 +45,5 @@ def test_an_engine_named_by_two_roles_has_one_limit() -> None:
 
 
 def test_a_role_that_names_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(InvalidField, match="engine.roles.chat: 'huge'.*one of s"):
+    with pytest.raises(InvalidField, match=r"engine\.roles\.chat: 'huge'.*one of s"):
         make_roles({"s": EngineConfig("scripted")}, {"chat": ["huge"]}, SystemClock())
