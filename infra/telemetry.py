@@ -1,22 +1,19 @@
 """One trace a turn, one span a hop, with the right parent. Exported over OTLP when an endpoint is configured, else not.
 
 The trace's id is the turn's id, so a turn is found in any collector without a look-up. Nothing leaves the machine
-unasked: without an endpoint no exporter exists and a hop costs a few microseconds.
+unasked: without an endpoint no exporter exists, its library is not even loaded, and a hop costs microseconds.
 """
 
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.trace import set_span_in_context as in_context
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import SpanContext
 
 _SAMPLED: Final = "01"
 
@@ -34,11 +31,7 @@ class Telemetry:
     """Spans of one process. `close` sends what is still to be sent."""
 
     def __init__(self, service: str, otlp_endpoint: str | None = None) -> None:
-        self._provider: TracerProvider | None = None
-        if otlp_endpoint:
-            self._provider = TracerProvider(resource=Resource.create({"service.name": f"parley-{service}"}))
-            exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")
-            self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._provider = _provider(service, otlp_endpoint) if otlp_endpoint else None
 
     @contextmanager
     def hop(
@@ -49,6 +42,9 @@ class Telemetry:
         if self._provider is None:
             yield HopSpan(f"{parent[:36]}{secrets.token_hex(8)}-{_SAMPLED}")
             return
+        from opentelemetry.trace import NonRecordingSpan, SpanKind, Status, StatusCode
+        from opentelemetry.trace import set_span_in_context as in_context
+
         tracer = self._provider.get_tracer("parley")
         with tracer.start_as_current_span(
             name, context=in_context(NonRecordingSpan(_context(parent))), kind=SpanKind.CONSUMER, attributes=attributes
@@ -69,6 +65,17 @@ class Telemetry:
             self._provider.shutdown()
 
 
+def _provider(service: str, endpoint: str) -> "TracerProvider":
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": f"parley-{service}"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
+    return provider
+
+
 def root(turn: str) -> str:
     """The traceparent (W3C) that a turn begins with."""
     return f"00-{UUID(turn).hex}-{secrets.token_hex(8)}-{_SAMPLED}"
@@ -79,6 +86,8 @@ def _is_of(turn: str, traceparent: str) -> bool:
     return len(parts) == 4 and parts[1] == UUID(turn).hex and len(parts[2]) == 16
 
 
-def _context(traceparent: str) -> SpanContext:
+def _context(traceparent: str) -> "SpanContext":
+    from opentelemetry.trace import SpanContext, TraceFlags
+
     _, trace, span, _ = traceparent.split("-")
     return SpanContext(int(trace, 16), int(span, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))

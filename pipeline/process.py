@@ -20,19 +20,15 @@ from infra.bus import streams
 from infra.bus.connection import Bus, BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import Clock, SystemClock
-from infra.event_log.log import open_log
 from infra.event_log.port import EventLogError
 from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsError
 from infra.state.errors import StateError
+from infra.state.port import State
 from infra.telemetry import Telemetry
 from infra.weights import WeightsMissing
-from pipeline import keeper, topology, wiring
-from pipeline.keeper import Keeper
-from pipeline.keeping import Keeping
-from pipeline.logging_stage import LogKeeping
+from pipeline import topology, wiring
 from pipeline.presence import Presence
-from pipeline.reminding import announce_for_ever
 from pipeline.worker import Worker
 from schemas.errors import InvalidField
 
@@ -58,7 +54,7 @@ async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.
     clock = SystemClock()
     async with connected(address, f"parley-{name}") as bus:
         await streams.declare_streams(bus.js)
-        if name == keeper.NAME:
+        if name == topology.KEEPER:
             await _keep(settings, bus, clock, stop)
         elif name == topology.LOGGER:
             await _log(settings, bus, clock, stop)
@@ -94,14 +90,13 @@ async def _present(name: str, bus: Bus, clock: Clock, counts: Counter) -> Presen
 
 
 async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
-    stage = next(stage for stage in topology.STAGES if stage.name == name)
-    endpoint = settings.telemetry.otlp_endpoint
-    telemetry = Telemetry(name, endpoint)
+    stage = topology.stage(name)
+    telemetry = Telemetry(name, settings.telemetry.otlp_endpoint)
     async with wiring.given_to(name, settings, bus, clock) as given:
         worker = Worker(stage, given, bus, clock, telemetry)
         presence = await _present(name, bus, clock, lambda: asdict(worker.counts))
         consumer = await worker.start()
-        reminding = asyncio.create_task(announce_for_ever(given.state, bus, clock)) if name == "router" else None
+        reminding = asyncio.create_task(_remind(given.state, bus, clock)) if name == "router" else None
         presence.ready = True
         log.info("%s is ready", name)
         await stop.wait()
@@ -113,16 +108,28 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
     telemetry.close()
 
 
+async def _remind(state: State, bus: Bus, clock: Clock) -> None:
+    from pipeline.reminding import announce_for_ever
+
+    await announce_for_ever(state, bus, clock)
+
+
 async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    from pipeline.keeper import Keeper
+    from pipeline.keeping import Keeping
+
     async with wiring.opened_state(settings, clock) as state:
         keeping = Keeping(Keeper(state, clock, turn_timeout=settings.turn.timeout), state, bus, clock)
-        presence = await _present(keeper.NAME, bus, clock, lambda: {"in_flight": keeping.in_flight})
+        presence = await _present(topology.KEEPER, bus, clock, lambda: {"in_flight": keeping.in_flight})
         presence.ready = True
         log.info("the keeper is ready")
         await keeping.run(stop)
 
 
 async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    from infra.event_log.log import open_log
+    from pipeline.logging_stage import LogKeeping
+
     event_log = await open_log(wiring.log_path(settings), clock=clock)
     try:
         keeping = LogKeeping(event_log, bus)

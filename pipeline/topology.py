@@ -2,23 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
-from pipeline import keeper
 from schemas import catalogue, speech, turns
+from schemas.errors import InvalidField
 from schemas.event import Fact
 from schemas.stage import Stage
 from schemas.tasks import ReminderDue
-from stages.chat import CHAT
-from stages.intent import INTENT
-from stages.reranker import RERANKER
-from stages.router.stage import ROUTER
-from stages.stt import STT
-from stages.training_logger import TRAINING_LOGGER
-from stages.tts import TTS
 
-STAGES: Final[tuple[Stage[Any], ...]] = (STT, INTENT, ROUTER, CHAT, RERANKER, TTS)
+KEEPER: Final = "keeper"
+LOGGER: Final = "training_logger"
+STAGE_NAMES: Final = ("stt", "intent", "router", "chat", "reranker", "tts")
 """Those that turn one event into the next, in the order of a turn."""
+PROCESSES: Final = (KEEPER, *STAGE_NAMES, LOGGER)
+"""All that `parley up` starts besides bus and engine, one process each."""
 
 FRONT_ENDS: Final = "front-ends"
 FRONT_ENDS_HEAR: Final[tuple[type[Fact], ...]] = (
@@ -26,10 +24,15 @@ FRONT_ENDS_HEAR: Final[tuple[type[Fact], ...]] = (
     *(turns.TurnCompleted, turns.TurnFailed, turns.TurnInterrupted),
 )
 
-LOGGER: Final = TRAINING_LOGGER.name
 
-PROCESSES: Final[tuple[str, ...]] = (keeper.NAME, *(stage.name for stage in STAGES), LOGGER)
-"""All that `parley up` starts besides bus and engine, one process each."""
+def stage(name: str) -> Stage[Any]:
+    """One stage's declaration. A process imports only its own stage: together they would take seconds."""
+    if name not in _DECLARED:
+        raise InvalidField("stage", name, f"one of {', '.join(STAGE_NAMES)}")
+    module, attribute = _DECLARED[name]
+    declared = getattr(import_module(module), attribute)
+    assert isinstance(declared, Stage)  # what the table below names
+    return declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,13 @@ class Part:
 
 def parts() -> tuple[Part, ...]:
     """Everybody who takes part, in the order of a turn. Any stage may also say StageFailed, through its worker."""
+    from pipeline import keeper
+
+    stages = [stage(name) for name in STAGE_NAMES]
     return (
         Part(FRONT_ENDS, _names(FRONT_ENDS_HEAR), _names(catalogue.SUBMISSIONS)),
-        Part(keeper.NAME, _names((*keeper.HEARS_INTAKE, *keeper.HEARS)), _names(keeper.SAYS)),
-        *(Part(stage.name, _names(stage.hears), _names(stage.says)) for stage in STAGES),
+        Part(KEEPER, _names((*keeper.HEARS_INTAKE, *keeper.HEARS)), _names(keeper.SAYS)),
+        *(Part(each.name, _names(each.hears), _names(each.says)) for each in stages),
         Part(LOGGER, ("every event",), ()),
     )
 
@@ -59,3 +65,13 @@ def markdown() -> str:
 
 def _names(facts: Iterable[type[Fact]]) -> tuple[str, ...]:
     return tuple(fact.__name__ for fact in facts)
+
+
+_DECLARED: Final[dict[str, tuple[str, str]]] = {
+    "stt": ("stages.stt", "STT"),
+    "intent": ("stages.intent", "INTENT"),
+    "router": ("stages.router.stage", "ROUTER"),
+    "chat": ("stages.chat", "CHAT"),
+    "reranker": ("stages.reranker", "RERANKER"),
+    "tts": ("stages.tts", "TTS"),
+}

@@ -7,19 +7,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infra.blobs.files import FileBlobs
-from infra.blobs.object_store import ObjectStoreBlobs
 from infra.blobs.port import BlobStore
 from infra.bus.connection import Bus
 from infra.clock import Clock
-from infra.engines.compatible import Endpoint
-from infra.engines.factory import EngineConfig, make_roles
-from infra.engines.roles import Roles
 from infra.settings import Settings
 from infra.state.port import State
-from infra.state.sqlite import open_state
+
+if TYPE_CHECKING:
+    from infra.engines.roles import Roles
 
 STATE_FILE = "state.sqlite3"
 LOG_FILE = "log.duckdb"
@@ -39,12 +36,19 @@ def log_path(settings: Settings) -> Path:
 async def blobs_of(settings: Settings, bus: Bus) -> BlobStore:
     """Where sound is kept."""
     if settings.blobs == "nats":
+        from infra.blobs.object_store import ObjectStoreBlobs
+
         return await ObjectStoreBlobs.open(bus.js)
+    from infra.blobs.files import FileBlobs
+
     return FileBlobs(settings.data_dir / BLOB_FOLDER)
 
 
-def roles_of(settings: Settings, clock: Clock) -> Roles:
+def roles_of(settings: Settings, clock: Clock) -> "Roles":
     """Who answers for which role: the configured engine first, `contextual` at the end of chat."""
+    from infra.engines.compatible import Endpoint
+    from infra.engines.factory import EngineConfig, make_roles
+
     engine = settings.engine
     if engine.backend == "contextual" or engine.base_url is None:
         return make_roles({}, {}, clock)
@@ -108,7 +112,7 @@ async def _intent(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[A
         await roles.aclose()
 
 
-def intent_given(roles: Roles) -> Any:
+def intent_given(roles: "Roles") -> Any:
     """What the intent stage is given; also for classifying without a bus."""
     from infra.embeddings import MiniLm
     from stages.intent import Doubt, IntentGiven, load_head
@@ -129,6 +133,8 @@ async def _router(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[A
 @asynccontextmanager
 async def opened_state(settings: Settings, clock: Clock) -> AsyncIterator[State]:
     """The state, for router and keeper only."""
+    from infra.state.sqlite import open_state
+
     async with open_state(state_path(settings), clock) as state:
         yield state
 
