@@ -30,6 +30,8 @@ DECODER = Bundled(
 )
 LONGEST_STRETCH_S = 12.0  # beyond ~15 s the model loses words, and its time grows with the square of the length
 WORDS_PER_S_MAX = 7.0  # nobody speaks faster; a decoder that goes round in circles does
+_HALF_DAY = re.compile(r"\b([ap])\.? ?m\b\.*", re.IGNORECASE)
+_STOPS_TWICE = re.compile(r"([,.!?])(?:\s?[,.])+(?!\.)")
 _OPTIONS = {
     "vad_threshold": "0.0",  # the library's own detector cuts inside of sentences; ours has cut already
     "return_audio_data": "false",  # else every answer carries the sound again, as a Python list of floats
@@ -100,7 +102,13 @@ def _located(model: str) -> Path:
 def _read(moonshine: Transcriber, stretch: Samples) -> str:
     """The text of one stretch of speech; empty when it is more than can have been said in that time."""
     transcript = moonshine.transcribe_without_streaming(stretch.tolist(), RATE_HZ)
-    text = " ".join(line.text.strip() for line in transcript.lines).strip()
+    text = _tidied(" ".join(line.text for line in transcript.lines))
     if len(text.split()) > WORDS_PER_S_MAX * len(stretch) / RATE_HZ + 2 or not re.search(r"\w", text):
         return ""
     return text
+
+
+def _tidied(text: str) -> str:
+    """The model writes "three p. M.." and "In short,, the", which would mislead whoever reads times and clauses in it."""
+    text = _HALF_DAY.sub(lambda found: f"{found[1].lower()}.m.", " ".join(text.split()))
+    return _STOPS_TWICE.sub(r"\1", text)

@@ -5,6 +5,7 @@ text that the model itself holds for improbable, or that goes round in circles, 
 """
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,15 @@ TEMPERATURES = (0.0, 0.4)  # one more try when the first goes round in circles; 
 NO_SPEECH_MAX = 0.6  # OpenAI's own thresholds for "nobody spoke", used together
 LOG_PROB_MIN = -1.0
 COMPRESSION_MAX = 2.4  # above it a text repeats itself
-# The short context, in frames of 10 ms. With 10 s at least nothing is repeated or lost (with 5 s the word error rate is
+# The short context, in frames of 10 ms. With 10 s at least little is repeated or lost (with 5 s the word error rate is
 # four times as high), and the encoder takes a quarter of the time.
 CONTEXT_MIN_FRAMES = 1_000
 CONTEXT_MARGIN_FRAMES = 200  # silence after the speech, by which the model knows that it has ended
-DOUBT_BELOW = 0.7  # confidence below which the whole context is tried as well: it wins back what the short one costs
+# A reading below this confidence, or one that says something twice in a row (what the short context does when it goes
+# wrong), is made again with the whole context: so the two together are as accurate as the whole context alone.
+DOUBT_BELOW = 0.7
+_DOTTED_TIME = re.compile(r"\b(\d{1,2})\.([0-5]\d)(?= ?[ap]\.?m\b)", re.IGNORECASE)
+_REPEATED = re.compile(r"\b(\w+(?:\W+\w+){0,15})\W+\1\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +98,19 @@ class WhisperRecogniser:
         whisper = self._loaded()
         segments = [segment for stretch in activity.stretches for segment in self._read(whisper, stretch)]
         credible = [segment for segment in segments if _credible(segment)]
-        text = " ".join(segment.text.strip() for segment in credible).strip()
+        text = _text(credible)
         return Heard(text, _confidence(credible)) if text else Heard("", empty_because="noise")
 
     def _read(self, whisper: "_ShortContextWhisper", stretch: Samples) -> list[Segment]:
         """The better of two readings; the second, with the whole context, only when the first is in doubt."""
         whisper.short = True
         first = self._segments(whisper, stretch)
-        if first and _confidence(first) >= DOUBT_BELOW:
+        repeats = bool(_REPEATED.search(_text(first)))
+        if first and not repeats and _confidence(first) >= DOUBT_BELOW:
             return first
         whisper.short = False
         second = self._segments(whisper, stretch)
-        return max(first, second, key=_confidence)
+        return second if repeats else max(first, second, key=_confidence)
 
     def _segments(self, whisper: WhisperModel, stretch: Samples) -> list[Segment]:
         segments, _ = whisper.transcribe(
@@ -143,6 +149,11 @@ def _located(model: str) -> str:
 def _credible(segment: Segment) -> bool:
     unlikely = segment.avg_logprob < LOG_PROB_MIN and segment.no_speech_prob > NO_SPEECH_MAX
     return not unlikely and segment.compression_ratio <= COMPRESSION_MAX
+
+
+def _text(segments: list[Segment]) -> str:
+    """The words; "3.30 pm", as the model often writes it, becomes a time that can be read as one."""
+    return _DOTTED_TIME.sub(r"\1:\2", " ".join(segment.text.strip() for segment in segments).strip())
 
 
 def _confidence(segments: list[Segment]) -> float:
