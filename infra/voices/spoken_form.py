@@ -23,8 +23,7 @@ _ABBREVIATIONS: Final = {
     "Dr.": "Doctor", "Prof.": "Professor", "Sr.": "Senior", "Jr.": "Junior", "appt.": "appointment",
     "dept.": "department", "Mon.": "Monday", "Tue.": "Tuesday", "Tues.": "Tuesday", "Wed.": "Wednesday",
     "Thu.": "Thursday", "Thurs.": "Thursday", "Fri.": "Friday", "Sun.": "Sunday", "ASAP": "as soon as possible",
-    "FYI": "for your information", "TBD": "to be decided", "Wi-Fi": "why fie", "WiFi": "why fie", "wifi": "why fie",
-    "Wifi": "why fie",
+    "FYI": "for your information", "TBD": "to be decided", "WiFi": "Wi-Fi", "wifi": "Wi-Fi", "Wifi": "Wi-Fi",
 }  # fmt: skip
 _SYMBOLS: Final = {
     "&": " and ", "@": " at ", "+": " plus ", "=": " equals ", "±": " plus or minus ", "×": " times ",
