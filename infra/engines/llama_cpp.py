@@ -70,6 +70,11 @@ def usual_threads(cores: int) -> int:
     return max(1, cores - 1)
 
 
+def _cores() -> int:
+    """The cores that this process may use; a container or taskset may allow fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def serve(process: EngineProcess, api_key: str) -> None:
     """Load the model, answer on HOST:port, return on SIGTERM or SIGINT. Raises EngineNotStarted, WeightsMissing."""
     import xllamacpp  # 100 MB of native code: only this process loads it

@@ -12,7 +12,7 @@ from typing import Final
 _MARKER: Final = re.compile(
     r"<[|｜][^<>]*(?:[|｜]?>|\Z)|</?s>|<</?SYS>>|\[/?INST\]|</?(?:start|end)_of_turn>|</?think>"
 )
-_OWN_ROLE: Final = re.compile(r"^\s*(?:assistant|AI|bot|parley)\s*:\s*", re.IGNORECASE)
+_OWN_ROLE: Final = re.compile(r"^\s*(?:assistant|AI|bot|parley|answer|A)\s*:\s*", re.IGNORECASE)
 _OTHER_ROLE: Final = re.compile(
     r"(?:^|\s)(?:User|Human|System|Assistant|Question|Q|USER|ASSISTANT|SYSTEM)\s?:(?:\s|\Z)"
 )
