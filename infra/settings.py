@@ -22,7 +22,7 @@ from schemas.ids import DEFAULT_TENANT, checked_token
 
 PREFIX: Final = "PARLEY_"
 CONFIG_FILE: Final = Path("config.yaml")
-NOT_SETTINGS: Final = frozenset({"PARLEY_ENGINE_API_KEY", "PARLEY_CONFIG", "PARLEY_BUS_TOKEN"})
+NOT_SETTINGS: Final = frozenset({"PARLEY_ENGINE_API_KEY", "PARLEY_CONFIG", "PARLEY_SUPERVISED"})
 WELL_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "NATS_URL": ("bus", "url"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),

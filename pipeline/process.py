@@ -141,9 +141,9 @@ async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) 
         await event_log.aclose()
 
 
-def address_of(settings: Settings, environment: Mapping[str, str]) -> BusAddress:
-    """The bus that the settings and the environment name. Raises SettingsError when they name none."""
-    token = settings.bus.token.get_secret_value() if settings.bus.token else environment.get("PARLEY_BUS_TOKEN")
+def address_of(settings: Settings) -> BusAddress:
+    """The bus that the settings name. Raises SettingsError when they name none."""
+    token = settings.bus.token.get_secret_value() if settings.bus.token else None
     if not settings.bus.url:
         raise SettingsError("bus.url: no bus is named; expected NATS_URL, or a running `parley up` on the data folder")
     return BusAddress(settings.bus.url, token)
@@ -155,7 +155,7 @@ async def _main(name: str) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     watching = asyncio.create_task(_stop_with_parent(stop)) if "PARLEY_SUPERVISED" in os.environ else None
     settings = configuration.load()
-    await run(name, settings, address_of(settings, os.environ), stop)
+    await run(name, settings, address_of(settings), stop)
     if watching is not None:
         watching.cancel()
 

@@ -16,6 +16,7 @@ from infra.settings import Settings
 from infra.state.port import State
 
 if TYPE_CHECKING:
+    from infra.engines.factory import EngineConfig
     from infra.engines.roles import Roles
 
 STATE_FILE = "state.sqlite3"
@@ -44,25 +45,33 @@ async def blobs_of(settings: Settings, bus: Bus) -> BlobStore:
     return FileBlobs(settings.data_dir / BLOB_FOLDER)
 
 
-def roles_of(settings: Settings, clock: Clock) -> "Roles":
-    """Who answers for which role: the configured engine first, `contextual` at the end of chat."""
+def engine_config(settings: Settings) -> "EngineConfig | None":
+    """The shared engine as the settings describe it; None when there is none and `contextual` answers."""
     from infra.engines.compatible import Endpoint
-    from infra.engines.factory import EngineConfig, make_roles
+    from infra.engines.factory import EngineConfig
 
     engine = settings.engine
     if engine.backend == "contextual" or engine.base_url is None:
-        return make_roles({}, {}, clock)
-    backend = "llama.cpp" if engine.backend == "auto" else engine.backend
-    key = engine.api_key.get_secret_value() if engine.api_key else None
+        return None
     endpoint = Endpoint(
         base_url=engine.base_url,
         model=engine.model or "",
-        api_key=key,
+        api_key=engine.api_key.get_secret_value() if engine.api_key else None,
         verify_ssl=engine.verify_ssl,
         use_grammar=engine.use_grammar,
     )
-    config = EngineConfig(backend=backend, endpoint=endpoint, places=engine.places)
-    return make_roles({"shared": config}, {"chat": ["shared"], "intent": ["shared"]}, clock)
+    backend = "llama.cpp" if engine.backend == "auto" else engine.backend
+    return EngineConfig(backend=backend, endpoint=endpoint, places=engine.places)
+
+
+def roles_of(settings: Settings, clock: Clock) -> "Roles":
+    """Who answers for which role: the configured engine first, `contextual` at the end of chat."""
+    from infra.engines.factory import make_roles
+
+    shared = engine_config(settings)
+    if shared is None:
+        return make_roles({}, {}, clock)
+    return make_roles({"shared": shared}, {"chat": ["shared"], "intent": ["shared"]}, clock)
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from infra.bus import delivery, streams
 from infra.bus.consumers import BatchConsumer, BatchHearer, Consumer, Hearer
-from infra.bus.delivery import Hop
+from infra.bus.delivery import Delivery, Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from schemas import subjects
@@ -138,6 +138,24 @@ class Bus:
         for ask_again in self._on_reconnect:
             ask_again()
 
+    @property
+    def url(self) -> str:
+        """Where the bus is."""
+        return self._address.url
+
+    @property
+    def version(self) -> str:
+        """The nats-server's version."""
+        return str(self.client.connected_server_version)
+
+    async def backlog(self, stream: str, durable: str) -> tuple[int, int]:
+        """How many messages a durable has not taken yet, and how many it has taken and not acknowledged."""
+        try:
+            info = await self.js.consumer_info(stream, durable)
+        except NotFoundError:
+            return 0, 0
+        return info.num_pending or 0, info.num_ack_pending or 0
+
     # Saying
 
     async def say(self, event: Event[Fact], hop: Hop, *, expect_last: int | None = None) -> Receipt:
@@ -199,6 +217,26 @@ class Bus:
         consumer = BatchConsumer(self.client, durable.stream, durable.name, hearer, batch=batch, wait_s=wait_s)
         self._on_reconnect.append(consumer.ask_again)
         return consumer
+
+    @asynccontextmanager
+    async def follow(self, stream: str, subject: str, hearer: Hearer, *, from_now: bool = False) -> AsyncIterator[None]:
+        """Every message that a stream has and gets on a subject, in order, once, also over a lost connection.
+
+        `from_now`: only those that come from now on.
+        """
+
+        async def heard(raw: Msg) -> None:
+            await hearer(Delivery.of(raw))
+
+        policy = DeliverPolicy.NEW if from_now else DeliverPolicy.ALL
+        subscription = await self.js.subscribe(
+            subject, stream=stream, ordered_consumer=True, cb=heard, deliver_policy=policy
+        )
+        try:
+            yield
+        finally:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
 
     async def stream_created(self, stream: str) -> datetime:
         """When a stream was made: with its name, which stream a place belongs to."""
@@ -289,7 +327,7 @@ async def _quiet(error: Exception) -> None:
 
 
 async def _as_it_is(raw: Any) -> NatsMessage:
-    return NatsMessage(raw_message=raw, body=raw.data, correlation_id=_UNUSED)
+    return NatsMessage(raw_message=raw, body=raw.data, reply_to=raw.reply, correlation_id=_UNUSED)
 
 
 async def _body(message: NatsMessage) -> Any:

@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 SYNC_INTERVAL = "5s"  # how much an operating system's crash may take; a killed server loses nothing
 READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
 PORT_TRIES = 5
+CONFIG_NAME = "nats-server.conf"
 _POLL_S = 0.05
 
 
@@ -77,7 +78,7 @@ def new_token() -> str:
 
 def _configure(store: Path, port: int, token: str | None) -> Path:
     store.mkdir(parents=True, exist_ok=True)
-    path = store / "nats-server.conf"
+    path = store / CONFIG_NAME
     lines = [
         f'listen: "{HOST}:{port}"',
         'server_name: "parley"',

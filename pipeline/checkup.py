@@ -1,0 +1,140 @@
+"""What `parley doctor` looks at: versions, weights, ports, room, and what to do where something is missing."""
+
+import asyncio
+import importlib.metadata
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infra import instance, weights
+from infra.bus import server
+from infra.bus.server import BusServerFailed
+from infra.settings import Settings
+from infra.weights import Bundled, WeightsMissing
+
+NEEDED: Final = (
+    *("faststream", "nats-py", "pydantic", "aiosqlite", "duckdb", "faster-whisper", "moonshine-voice", "hibari-tts"),
+    *("pyttsx3", "espeakng-loader", "wordllama", "xllamacpp", "onnxruntime", "opentelemetry-sdk"),
+)
+ROOM_NEEDED_GB: Final = 2.0
+INSTALL: Final = "run scripts/demo (or scripts/test), which installs what is missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    found: str
+    to_do: str = ""
+
+
+async def all_findings(settings: Settings) -> list[Finding]:
+    """Look at everything; nothing is changed."""
+    return await asyncio.to_thread(_all_findings, settings)
+
+
+def _all_findings(settings: Settings) -> list[Finding]:
+    return [
+        _python(),
+        *(_package(name) for name in NEEDED),
+        _nats_server(),
+        *_models(),
+        *_ports(settings),
+        _room(settings.data_dir),
+        _running(settings),
+    ]
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding("python", ok, platform.python_version(), "" if ok else "install Python 3.11 or newer")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(f"package {name}", True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(f"package {name}", False, "not installed", INSTALL)
+
+
+def _nats_server() -> Finding:
+    try:
+        return Finding("nats-server", True, str(server.binary()))
+    except BusServerFailed as error:
+        return Finding("nats-server", False, "not found", str(error))
+
+
+def _models() -> list[Finding]:
+    """Each bundled model, where it lies, its SHA-256 checked."""
+    from infra import embeddings
+    from infra.engines.llama_cpp import SMOLLM2
+    from infra.recognisers import moonshine, whisper
+    from infra.voices import hibari
+
+    return [
+        _weights("recogniser whisper tiny.en", whisper.BUNDLED),
+        _weights("recogniser moonshine, encoder", moonshine.ENCODER),
+        _weights("recogniser moonshine, decoder", moonshine.DECODER),
+        _weights("embeddings all-MiniLM-L6-v2", embeddings.MINILM_MODEL),
+        _weights("embeddings tokenizer", embeddings.MINILM_TOKENIZER),
+        _weights("engine smollm2-135m-instruct", SMOLLM2),
+        _weights("voice hibari", hibari.BUNDLED),
+        _probe("voice pyttsx3", _espeak),
+    ]
+
+
+def _weights(what: str, bundled: Bundled) -> Finding:
+    try:
+        return Finding(what, True, str(weights.path_of(bundled)))
+    except WeightsMissing as error:
+        return Finding(what, False, "missing or changed", str(error))
+
+
+def _probe(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except (ImportError, OSError, WeightsMissing) as error:
+        return Finding(what, False, f"{type(error).__name__}: {error}", INSTALL)
+
+
+def _espeak() -> str:
+    import espeakng_loader
+
+    return str(espeakng_loader.get_library_path())
+
+
+def _ports(settings: Settings) -> list[Finding]:
+    """Addresses that the configuration names: does anybody listen there?"""
+    found = []
+    for what, url in (("bus.url", settings.bus.url), ("engine.base_url", settings.engine.base_url)):
+        if url is None:
+            found.append(Finding(what, True, "not set: started by `parley up` on a free port of 127.0.0.1"))
+            continue
+        host, _, port = url.partition("://")[2].rpartition("@")[2].split("/")[0].partition(":")
+        try:
+            with socket.create_connection((host, int(port or 4222)), timeout=2):
+                found.append(Finding(what, True, f"{url}: somebody listens"))
+        except (OSError, ValueError) as error:
+            found.append(Finding(what, False, f"{url}: {error}", "start that server, or leave the key out"))
+    return found
+
+
+def _room(data_dir: Path) -> Finding:
+    there = next(path for path in (data_dir.resolve(), *data_dir.resolve().parents) if path.exists())
+    free_gb = shutil.disk_usage(there).free / 1e9
+    ok = free_gb >= ROOM_NEEDED_GB
+    return Finding("room on disk", ok, f"{free_gb:.1f} GB free at {there}", "" if ok else f"free {ROOM_NEEDED_GB} GB")
+
+
+def _running(settings: Settings) -> Finding:
+    running = instance.find(settings.data_dir)
+    if running is None:
+        return Finding("parley", True, f"none runs on {settings.data_dir}", "parley up")
+    return Finding("parley", True, f"runs as process {running.pid}, its bus at {running.bus_url}")

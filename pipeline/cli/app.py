@@ -1,0 +1,30 @@
+"""The program `parley`: its commands, and the help that teaches them."""
+
+import typer
+
+from pipeline.cli import intents, log, looking, running, turns
+
+app = typer.Typer(
+    name="parley",
+    help="A voice assistant made of independent workers on a message bus, each of whose steps is kept.\n\n"
+    'Begin with `parley up` in one terminal and `parley say "hello"` in another; `parley doctor` says what is missing.',
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(running.up)
+app.command()(running.stage)
+app.command()(turns.say)
+app.command()(turns.hear)
+app.command()(intents.classify)
+app.command()(looking.topology)
+app.command()(looking.status)
+app.command()(looking.doctor)
+app.add_typer(log.app, name="log")
+app.add_typer(intents.app, name="intents")
+
+
+def main() -> None:
+    """The console entry."""
+    app()

@@ -1,0 +1,112 @@
+"""`parley log …`: what happened, as it happens (from the bus) and as it was (from the event log)."""
+
+import asyncio
+import json
+import signal
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table as TerminalTable
+
+from infra import settings as configuration
+from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.event_log.port import Table
+from pipeline import wiring
+from pipeline.cli import exits
+from pipeline.cli.exits import Exit, fail
+from pipeline.cli.joining import bus_of, joined
+from pipeline.logging_stage import ask_log
+from schemas import subjects
+from schemas.catalogue import decode
+from schemas.errors import SchemaError
+from schemas.event import Event, Fact
+
+app = typer.Typer(
+    help="Every event that was: follow them, or ask with SQL.", no_args_is_help=True, rich_markup_mode=None
+)
+
+SHOWN_CHARS = 100
+
+
+@app.command()
+def tail(
+    everything: Annotated[bool, typer.Option("--all", help="From the beginning of the stream.")] = False,
+    conversation: Annotated[str | None, typer.Option("--conversation", "-c", help="Only this conversation.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Each event as one line of JSON, whole.")] = False,
+) -> None:
+    """Show events as they happen, one a line, until Ctrl-C."""
+    with exits.told():
+        subject = f"{subjects.ROOT}.*.*.*.{conversation or '*'}.*.*"
+        asyncio.run(_tail(subject, everything, as_json))
+
+
+async def _tail(subject: str, everything: bool, as_json: bool) -> None:
+    async def heard(delivery: Delivery) -> None:
+        try:
+            event = decode(delivery.payload, delivery.headers.get(TYPE))
+        except SchemaError as error:
+            print(f"{delivery.stream_seq:>8}  unreadable: {error}", flush=True)
+            return
+        shown = event.encoded().decode() if as_json else _line(delivery.stream_seq, event, Hop.read(delivery.headers))
+        print(shown, flush=True)
+
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    now = not everything
+    async with bus_of(configuration.load()) as bus, bus.follow(subjects.EVENT_STREAM, subject, heard, from_now=now):
+        await stop.wait()
+
+
+def _line(seq: int, event: Event[Fact], hop: Hop) -> str:
+    meta = event.meta
+    fact = " ".join(f"{key}={value}" for key, value in event.fact.model_dump(mode="json", exclude_none=True).items())
+    cut = fact if len(fact) <= SHOWN_CHARS else f"{fact[:SHOWN_CHARS]}…"
+    times = f"{hop.queue_ms:7.1f} {hop.work_ms:8.1f}"
+    return (
+        f"{seq:>8}  {meta.time:%H:%M:%S.%f}"[:-3] + f"  {meta.turn[-6:]}  {meta.stage:<10}{meta.type:<18}{times}  {cut}"
+    )
+
+
+@app.command()
+def query(
+    sql: Annotated[
+        str, typer.Argument(help='Exactly one SELECT, e.g. "SELECT type, count(*) FROM events GROUP BY 1".')
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row, one row a line.")] = False,
+) -> None:
+    """Ask the event log with SQL, while Parley runs and when it does not. Views: turns, transcripts, intents, …"""
+    with exits.told():
+        table = asyncio.run(_asked(sql))
+        if as_json:
+            for row in table.rows:
+                print(json.dumps(dict(zip(table.columns, row, strict=True)), ensure_ascii=False))
+        else:
+            Console().print(terminal_table(table))
+        if table.truncated:
+            fail(f"the answer was cut at {len(table.rows)} rows; ask for less, or add a LIMIT", Exit.TURN_FAILED)
+
+
+async def _asked(sql: str) -> Table:
+    settings = joined()
+    if settings.bus.url is not None:
+        async with bus_of(settings) as bus:
+            return await ask_log(bus, sql)
+    from infra.event_log.log import open_read_only
+
+    log = await open_read_only(wiring.log_path(settings))
+    try:
+        return await log.ask(sql)
+    finally:
+        await log.aclose()
+
+
+def terminal_table(table: Table, title: str | None = None) -> TerminalTable:
+    """An answer of the log as it looks on a terminal."""
+    shown = TerminalTable(title=title, title_justify="left")
+    for column in table.columns:
+        shown.add_column(column, overflow="fold")
+    for row in table.rows:
+        shown.add_row(*("" if value is None else str(value) for value in row))
+    return shown

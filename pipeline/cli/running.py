@@ -1,0 +1,88 @@
+"""`parley up` and `parley stage`: start all of Parley, some of it, or one more worker."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from typing import Annotated
+
+import typer
+import uvloop
+
+from infra import settings as configuration
+from pipeline import topology
+from pipeline.cli import exits
+from pipeline.cli.joining import joined, note
+from pipeline.process import UnknownWorker, address_of, run
+from pipeline.supervisor import Supervisor
+
+
+def up(
+    only: Annotated[
+        str | None,
+        typer.Option("--only", help="Only these workers, e.g. stt,tts, joining a bus that is already there."),
+    ] = None,
+) -> None:
+    """Start Parley: bus, engine, keeper, all stages and the log; Ctrl-C ends it in order.
+
+    A worker that dies is started again. With NATS_URL set, that bus is joined instead of starting one. Nothing is left
+    running, even when this process is killed; the next `parley up` finishes what was begun.
+    """
+    with exits.told():
+        settings = configuration.load()
+        names = tuple(topology.PROCESSES if only is None else (name.strip() for name in only.split(",")))
+        for name in names:
+            if name not in topology.PROCESSES:
+                raise UnknownWorker(name)
+        if only is not None:
+            settings = joined(settings)
+            address_of(settings)  # refuses when there is no bus to join
+        uvloop.run(_up(Supervisor(settings, names, note)))
+
+
+async def _up(supervisor: Supervisor) -> None:
+    stop = asyncio.Event()
+    began = time.monotonic()
+    starting = asyncio.current_task()
+    ready = False
+
+    def end() -> None:
+        stop.set()
+        if not ready and starting is not None:
+            starting.cancel()
+
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, end)
+    try:
+        async with supervisor.running():
+            ready = True
+            note(f"ready after {time.monotonic() - began:.1f} s (process {os.getpid()}); in another terminal:")
+            note('  parley say "remind me tomorrow at three to call the dentist"')
+            note("Ctrl-C ends it.")
+            await stop.wait()
+            note("ending: what is in hand is finished")
+    except asyncio.CancelledError:
+        note("stopped before it was ready")
+
+
+def stage(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(topology.PROCESSES)}.")],
+) -> None:
+    """Run one more worker of a stage, on the bus that is already there.
+
+    Workers of one stage share its events, so a stage is scaled by starting it again.
+    """
+    with exits.told():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        settings = joined()
+        address = address_of(settings)
+
+        async def until_stopped() -> None:
+            stop = asyncio.Event()
+            for sign in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+            await run(name, settings, address, stop)
+
+        uvloop.run(until_stopped())

@@ -1,0 +1,129 @@
+"""Sends one turn and follows it to its end: what any front-end does, here for the command line and the demo.
+
+Follows the stream, not the live subject, so that a lost connection loses nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from infra.blobs.port import BlobStore
+from infra.bus.connection import Bus
+from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.clock import Clock, new_id
+from infra.settings import Settings
+from infra.telemetry import root
+from schemas import subjects
+from schemas.catalogue import decode
+from schemas.event import Event, Fact, Meta
+from schemas.intake import AudioSubmitted, InterruptRequested, Submission
+from schemas.turns import TurnEnd
+
+END_GRACE_S: Final = 15.0  # after the turn's own deadline: then the keeper itself must be gone
+
+
+class NoEnd(Exception):
+    """A turn was accepted and has not ended in time: no keeper runs, or the bus is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event of a turn, and the hop that said it."""
+
+    event: Event[Fact]
+    hop: Hop
+
+
+@dataclass(slots=True)
+class FollowedTurn:
+    """A turn from submission to end."""
+
+    meta: Meta
+    told: list[Told] = field(default_factory=list)
+
+    def last(self, fact: type[Fact]) -> Any:
+        """The last fact of this kind that was told; None when none was."""
+        return next((t.event.fact for t in reversed(self.told) if isinstance(t.event.fact, fact)), None)
+
+    def every(self, fact: type[Fact]) -> list[Any]:
+        """All facts of this kind, in the order of the stream."""
+        return [t.event.fact for t in self.told if isinstance(t.event.fact, fact)]
+
+    @property
+    def ended(self) -> TurnEnd | None:
+        return self.last(TurnEnd)  # type: ignore[no-any-return]  # what `last` was asked for
+
+
+class FrontEnd:
+    """One user's way in."""
+
+    def __init__(self, bus: Bus, blobs: BlobStore, settings: Settings, clock: Clock) -> None:
+        self._bus = bus
+        self.blobs = blobs
+        self._settings = settings
+        self._clock = clock
+
+    def new_meta(self, *, conversation: str | None = None, user: str | None = None, speech: bool = True) -> Meta:
+        """The meta of a new turn. Raises pydantic.ValidationError for ids that are none."""
+        turn = new_id()
+        return Meta(
+            id=turn,
+            type="",
+            tenant=self._settings.tenant,
+            conversation=conversation or new_id(),
+            turn=turn,
+            user=user or self._settings.user,
+            time=self._clock.now(),
+            time_zone=self._settings.time_zone,
+            speech=speech,
+        )
+
+    async def audio(self, data: bytes, media_type: str) -> AudioSubmitted:
+        """A spoken submission; the sound goes to the blob store. Raises InvalidField when it is too large."""
+        return AudioSubmitted(audio=await self.blobs.put(data, media_type))
+
+    async def send(
+        self, submission: Submission, meta: Meta, on_told: Callable[[Told], None] | None = None
+    ) -> FollowedTurn:
+        """Submit a turn and return once it has ended.
+
+        Raises BusFull (Parley is busy: nothing was accepted), BusUnavailable, NoEnd.
+        """
+        followed = FollowedTurn(meta)
+        event = Event[Fact].first(submission, meta.model_copy(update={"type": type(submission).__name__}))
+        async with self._followed(meta) as coming:
+            await self._bus.say(event, Hop("front-end", traceparent=root(meta.turn)))
+            limit_s = self._settings.turn.timeout_s + END_GRACE_S
+            while followed.ended is None:
+                try:
+                    async with asyncio.timeout(limit_s):
+                        told = await coming.get()
+                except TimeoutError:
+                    raise NoEnd(
+                        f"turn {meta.turn} was accepted, but nothing was heard of it for {limit_s:.0f} s; "
+                        "look at `parley status`"
+                    ) from None
+                followed.told.append(told)
+                if on_told is not None:
+                    on_told(told)
+        return followed
+
+    async def interrupt(self, meta: Meta, reason: str, sentences_played: int | None = None) -> None:
+        """Ask for a turn to be stopped."""
+        fact = InterruptRequested(reason=reason, sentences_played=sentences_played)
+        update = {"id": new_id(), "type": type(fact).__name__, "time": self._clock.now()}
+        await self._bus.say(Event[Fact].first(fact, meta.model_copy(update=update)), Hop("front-end"))
+
+    @asynccontextmanager
+    async def _followed(self, meta: Meta) -> AsyncIterator[asyncio.Queue[Told]]:
+        subject = subjects.subject_of(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id, "*")
+        coming: asyncio.Queue[Told] = asyncio.Queue()
+
+        async def heard(delivery: Delivery) -> None:
+            event = decode(delivery.payload, delivery.headers.get(TYPE))
+            coming.put_nowait(Told(event, Hop.read(delivery.headers)))
+
+        async with self._bus.follow(subjects.stream_of(subjects.partition_of(meta.conversation_id)), subject, heard):
+            yield coming

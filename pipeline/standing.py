@@ -1,0 +1,83 @@
+"""How a running Parley stands: its bus, who is present, how far each is behind, and its engine."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.bus.connection import Bus
+from infra.clock import SystemClock
+from infra.engines.factory import make_engine
+from infra.settings import Settings
+from pipeline import topology, wiring
+from pipeline.presence import Present, who_is_there
+from schemas import subjects
+
+BEHIND_MUCH = 500  # events that wait for one worker: beyond it something is wrong or far too slow
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStanding:
+    """One kind of worker."""
+
+    name: str
+    processes: tuple[Present, ...]
+    behind: int  # events that nobody has taken yet
+    in_hand: int  # taken and not acknowledged
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All of it. `wrong` is empty when all is well."""
+
+    bus_url: str
+    bus_version: str
+    engine: str
+    workers: tuple[WorkerStanding, ...]
+    wrong: tuple[str, ...]
+
+
+async def standing_of(bus: Bus, settings: Settings) -> Standing:
+    """Look once; takes about half a second."""
+    present = await who_is_there(bus)
+    workers = []
+    for name in topology.PROCESSES:
+        behind, in_hand = await bus.backlog(subjects.EVENT_STREAM, name)
+        if name == topology.KEEPER:
+            waiting, taken = await bus.backlog(subjects.INTAKE_STREAM, name)
+            behind, in_hand = behind + waiting, in_hand + taken
+        mine = tuple(each for each in present if each.name == name)
+        counts: Counter[str] = Counter()
+        for each in mine:
+            counts.update(each.counts)
+        workers.append(WorkerStanding(name, mine, behind, in_hand, dict(counts)))
+    engine, engine_ok = await _engine(settings)
+    wrong = [
+        f"no {worker.name} is running; start one with `parley stage {worker.name}`"
+        for worker in workers
+        if not worker.processes
+    ]
+    wrong += [
+        f"{worker.name} is {worker.behind} events behind; start another with `parley stage {worker.name}`"
+        for worker in workers
+        if worker.behind > BEHIND_MUCH
+    ]
+    wrong += [] if engine_ok else [engine]
+    return Standing(bus.url, bus.version, engine, tuple(workers), tuple(wrong))
+
+
+async def _engine(settings: Settings) -> tuple[str, bool]:
+    engine = settings.engine
+    if engine.backend == "contextual":
+        return "contextual: minimal mode, no model", True
+    if engine.base_url is None:
+        return "none found: replies come from `contextual`", True
+    shared = wiring.engine_config(settings)
+    assert shared is not None  # a base_url is set
+    generator = make_engine(shared, SystemClock())
+    try:
+        health = await generator.health()
+    finally:
+        await generator.aclose()
+    state = "answers" if health.ok else f"does not answer: {health.reason}"
+    return f"{engine.backend} {engine.model or ''} at {engine.base_url} {state}", health.ok

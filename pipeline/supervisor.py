@@ -1,0 +1,224 @@
+"""Runs Parley on one machine: bus, engine, keeper, every stage and the log, each a child that is started again.
+
+Children die with this process, also when it is killed; what they had not acknowledged is handled by their successors.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from infra import instance, processes
+from infra.bus import server, streams
+from infra.bus.server import BusAddress
+from infra.instance import Instance
+from infra.settings import Settings
+from pipeline import topology
+from pipeline.presence import Present, who_is_there
+from pipeline.process import connected
+
+READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
+GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
+RESTART_FIRST_S: Final = 0.2
+RESTART_LONGEST_S: Final = 5.0
+STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
+
+log = logging.getLogger("parley.supervisor")
+Tell = Callable[[str], None]
+
+
+class StartFailed(Exception):
+    """Something that is needed did not start; the message says what, why, and where to read more."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    process: Process | None = None
+    starts: int = 0
+    failures: int = 0
+
+    async def start(self) -> None:
+        """Start it (again)."""
+        self.starts += 1
+        environment = {**os.environ, **self.environment, "PARLEY_SUPERVISED": "1"}
+        self.process = await processes.spawn(self.command, log=self.log, environment=environment)
+
+
+class Supervisor:
+    """All children of one `parley up`."""
+
+    def __init__(self, settings: Settings, names: Sequence[str], tell: Tell) -> None:
+        self._settings = settings
+        self._names = names
+        self._tell = tell
+        self._logs = settings.data_dir / "logs"
+        self._children: list[Child] = []
+        self._watchers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.address: BusAddress | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[BusAddress]:
+        """Everything up and ready inside the block; drained and gone after it. Raises StartFailed, AlreadyRunning."""
+        own_bus = self._settings.bus.url is None
+        with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
+            try:
+                address = await self._start_bus() if own_bus else _configured(self._settings)
+                engine = await self._start_engine()
+                await self._start_workers(address, engine)
+                if own_bus:
+                    told = {"engine_url": engine.get("PARLEY_ENGINE__BASE_URL"), "engine_key": engine.get(_KEY)}
+                    told["engine_model"] = engine.get("PARLEY_ENGINE__MODEL")
+                    instance.write(
+                        self._settings.data_dir,
+                        Instance(
+                            pid=os.getpid(),
+                            started_at=datetime.now(UTC),
+                            bus_url=address.url,
+                            bus_token=address.token,
+                            **told,
+                        ),
+                    )
+                await self._wait_until_ready(address)
+                yield address
+            finally:
+                if own_bus:
+                    instance.remove(self._settings.data_dir)
+                await self._stop_all()
+
+    # Starting
+
+    async def _start_bus(self) -> BusAddress:
+        token = server.new_token()
+        store, path = self._settings.data_dir / "nats", self._logs / "nats-server.log"
+        process, port = await server.start(store, path, token=token)
+        # From now on on this port: the workers reconnect to it after a restart.
+        bus = Child(
+            "bus", [str(server.binary()), "-c", str(store / server.CONFIG_NAME)], path, process=process, starts=1
+        )
+        self._watch(bus)
+        self.address = BusAddress(f"nats://{server.HOST}:{port}", token)
+        async with connected(self.address, "parley-up") as connection:
+            await streams.declare_streams(connection.js)
+        self._tell(f"bus        nats-server on {server.HOST}:{port}")
+        return self.address
+
+    async def _start_engine(self) -> dict[str, str]:
+        """Start the embedded engine where it is wanted; what the workers' environment must say of it."""
+        engine = self._settings.engine
+        if engine.backend not in ("auto", "llama.cpp") or engine.base_url is not None:
+            where = engine.base_url or "none: minimal mode, replies come from rules"
+            self._tell(f"engine     {engine.backend} ({where})")
+            return {}
+        from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineProcess
+
+        port, key = server.free_port(), secrets.token_urlsafe(24)
+        model = Path(engine.model) if engine.model else None
+        embedded = EngineProcess(port=port, model=model, threads=engine.threads)
+        child = Child("engine", embedded.command(), self._logs / "engine.log", {API_KEY_VARIABLE: key})
+        await child.start()
+        self._watch(child)
+        self._tell(f"engine     llama.cpp with {embedded.model_name} on {server.HOST}:{port}")
+        return {
+            "PARLEY_ENGINE__BACKEND": "llama.cpp",
+            "PARLEY_ENGINE__BASE_URL": f"http://{server.HOST}:{port}",
+            "PARLEY_ENGINE__MODEL": embedded.model_name,
+            _KEY: key,
+        }
+
+    async def _start_workers(self, address: BusAddress, engine: dict[str, str]) -> None:
+        environment = {"NATS_URL": address.url, **engine, "PARLEY_DATA_DIR": str(self._settings.data_dir)}
+        if address.token:
+            environment["PARLEY_BUS__TOKEN"] = address.token
+        for name in self._names:
+            command = [sys.executable, "-m", "pipeline.process", name]
+            child = Child(name, command, self._logs / f"{name}.log", environment)
+            await child.start()
+            self._watch(child)
+
+    async def _wait_until_ready(self, address: BusAddress) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + READY_WITHIN_S
+        ready: set[str] = set()
+        wanted = {child.name for child in self._children if child.name in topology.PROCESSES}
+        async with connected(address, "parley-up") as bus:
+            while wanted - ready:
+                if loop.time() > until:
+                    raise StartFailed(f"not ready within {READY_WITHIN_S:.0f} s: {', '.join(sorted(wanted - ready))}")
+                self._refuse_hopeless(wanted - ready)
+                for present in await who_is_there(bus, wait_s=0.2):
+                    if present.ready and self._is_ours(present) and present.name not in ready:
+                        ready.add(present.name)
+                        self._tell(f"worker     {present.name} is ready (process {present.pid})")
+
+    def _is_ours(self, present: Present) -> bool:
+        return any(child.process is not None and child.process.pid == present.pid for child in self._children)
+
+    def _refuse_hopeless(self, waited_for: set[str]) -> None:
+        for child in self._children:
+            if child.failures >= 2 and (child.name in waited_for or child.name in ("bus", "engine")):
+                raise StartFailed(f"{child.name} does not start: {_last_line(child.log)} (see {child.log})")
+
+    # Watching
+
+    def _watch(self, child: Child) -> None:
+        self._children.append(child)
+        self._watchers.append(asyncio.create_task(self._restart_for_ever(child)))
+
+    async def _restart_for_ever(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        while child.process is not None:
+            began = loop.time()
+            status = await child.process.wait()
+            if self._stopping:
+                return
+            child.failures = 1 if loop.time() - began >= STABLE_AFTER_S else child.failures + 1
+            wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
+            self._tell(f"restart    {child.name} ended with status {status}: {_last_line(child.log)}")
+            await asyncio.sleep(wait_s)
+            await child.start()
+
+    async def _stop_all(self) -> None:
+        """Workers first, so that what they have in hand still gets out; then the engine and the bus."""
+        self._stopping = True
+        last = ("engine", "bus")
+        workers = [child for child in self._children if child.name not in last]
+        await asyncio.gather(*(_stopped(child) for child in workers))
+        for name in last:
+            await asyncio.gather(*(_stopped(child) for child in self._children if child.name == name))
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+_KEY: Final = "PARLEY_ENGINE__API_KEY"
+
+
+async def _stopped(child: Child) -> None:
+    if child.process is not None:
+        await processes.stop(child.process, grace_s=GRACE_S)
+
+
+def _configured(settings: Settings) -> BusAddress:
+    token = settings.bus.token.get_secret_value() if settings.bus.token else None
+    return BusAddress(settings.bus.url or "", token)
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    return lines[-1][-200:] if lines else "it said nothing"
