@@ -109,6 +109,6 @@ def _read(moonshine: Transcriber, stretch: Samples) -> str:
 
 
 def _tidied(text: str) -> str:
-    """The model writes "three p. M.." and "In short,, the", which would mislead whoever reads times and clauses in it."""
+    """The model writes "three p. M.." and "In short,, the", which misleads whoever reads times in it."""
     text = _HALF_DAY.sub(lambda found: f"{found[1].lower()}.m.", " ".join(text.split()))
     return _STOPS_TWICE.sub(r"\1", text)

