@@ -167,7 +167,7 @@ _TIME: Final = r"(?<![\d:.,$€£])(?P<hour>\d{1,2})"
 _HALF: Final = r"(?P<half>[ap])(?:\.\s?m\.|m\b)"
 _SIGNS: Final = "|".join(re.escape(sign) for sign in sorted(_CURRENCIES, key=len, reverse=True))
 _UNIT_NAMES: Final = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
-_MINUS: Final = r"(?<![\w.,)])(?P<minus>[-−](?=[\d$€£¥₹]))?"
+_MINUS: Final = r"(?:(?<![\w.,)])(?P<minus>[-−])(?=[\d$€£¥₹]))?"
 
 
 def _rule(pattern: str, words: _Words, flags: re.RegexFlag = re.NOFLAG) -> tuple[re.Pattern[str], _Words]:
@@ -202,5 +202,5 @@ _RULES: Final[tuple[tuple[re.Pattern[str], _Words], ...]] = (
     _rule(r"(?<=\d)\.(?=\d+\.\d)|(?<=\d\.\d)\.(?=\d)", " point "),
     _rule(r"(?i)\bno\. ?(?=\d)|#\s?(?=\d)", "number "),
     _rule(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=(?!(?:k|K|M|bn)\b)[A-Za-z])", " "),  # MP3, 12B
-    _rule(_MINUS.replace(r"\w", r"\d") + rf"(?P<amount>{_NUMBER}){_SCALE}", _plain),
+    _rule(_MINUS + rf"(?P<amount>{_NUMBER}){_SCALE}", _plain),
 )  # fmt: skip
