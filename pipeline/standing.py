@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from infra.bus.connection import Bus
-from infra.clock import SystemClock
-from infra.engines.factory import make_engine
 from infra.settings import Settings
 from pipeline import topology, wiring
 from pipeline.presence import Present, who_is_there
@@ -72,12 +70,6 @@ async def _engine(settings: Settings) -> tuple[str, bool]:
         return "contextual: minimal mode, no model", True
     if engine.base_url is None:
         return "none found: replies come from `contextual`", True
-    shared = wiring.engine_config(settings)
-    assert shared is not None  # a base_url is set
-    generator = make_engine(shared, SystemClock())
-    try:
-        health = await generator.health()
-    finally:
-        await generator.aclose()
+    health = await wiring.engine_health(settings)
     state = "answers" if health.ok else f"does not answer: {health.reason}"
     return f"{engine.backend} {engine.model or ''} at {engine.base_url} {state}", health.ok

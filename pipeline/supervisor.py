@@ -17,17 +17,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from infra import instance, processes
 from infra.bus import server, streams
 from infra.bus.server import BusAddress
 from infra.instance import Instance
-from infra.settings import Settings
-from pipeline import topology
+from infra.settings import EngineSettings, Settings
+from pipeline import topology, wiring
 from pipeline.presence import Present, who_is_there
 from pipeline.process import connected
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
 GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
+_POLL_S: Final = 0.1
 RESTART_FIRST_S: Final = 0.2
 RESTART_LONGEST_S: Final = 5.0
 STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
@@ -82,19 +85,8 @@ class Supervisor:
                 engine = await self._start_engine()
                 await self._start_workers(address, engine)
                 if own_bus:
-                    told = {"engine_url": engine.get("PARLEY_ENGINE__BASE_URL"), "engine_key": engine.get(_KEY)}
-                    told["engine_model"] = engine.get("PARLEY_ENGINE__MODEL")
-                    instance.write(
-                        self._settings.data_dir,
-                        Instance(
-                            pid=os.getpid(),
-                            started_at=datetime.now(UTC),
-                            bus_url=address.url,
-                            bus_token=address.token,
-                            **told,
-                        ),
-                    )
-                await self._wait_until_ready(address)
+                    instance.write(self._settings.data_dir, _instance(address, engine))
+                await self._wait_until_ready(address, engine)
                 yield address
             finally:
                 if own_bus:
@@ -118,13 +110,13 @@ class Supervisor:
         self._tell(f"bus        nats-server on {server.HOST}:{port}")
         return self.address
 
-    async def _start_engine(self) -> dict[str, str]:
-        """Start the embedded engine where it is wanted; what the workers' environment must say of it."""
+    async def _start_engine(self) -> EngineSettings:
+        """Start the embedded engine where it is wanted; how the workers reach the engine."""
         engine = self._settings.engine
         if engine.backend not in ("auto", "llama.cpp") or engine.base_url is not None:
-            where = engine.base_url or "none: minimal mode, replies come from rules"
+            where = engine.base_url or "minimal mode: no model, replies come from rules"
             self._tell(f"engine     {engine.backend} ({where})")
-            return {}
+            return engine
         from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineProcess
 
         port, key = server.free_port(), secrets.token_urlsafe(24)
@@ -133,16 +125,11 @@ class Supervisor:
         child = Child("engine", embedded.command(), self._logs / "engine.log", {API_KEY_VARIABLE: key})
         await child.start()
         self._watch(child)
-        self._tell(f"engine     llama.cpp with {embedded.model_name} on {server.HOST}:{port}")
-        return {
-            "PARLEY_ENGINE__BACKEND": "llama.cpp",
-            "PARLEY_ENGINE__BASE_URL": f"http://{server.HOST}:{port}",
-            "PARLEY_ENGINE__MODEL": embedded.model_name,
-            _KEY: key,
-        }
+        reached = {"backend": "llama.cpp", "base_url": f"http://{server.HOST}:{port}", "model": embedded.model_name}
+        return engine.model_copy(update={**reached, "api_key": SecretStr(key)})
 
-    async def _start_workers(self, address: BusAddress, engine: dict[str, str]) -> None:
-        environment = {"NATS_URL": address.url, **engine, "PARLEY_DATA_DIR": str(self._settings.data_dir)}
+    async def _start_workers(self, address: BusAddress, engine: EngineSettings) -> None:
+        environment = {"NATS_URL": address.url, "PARLEY_DATA_DIR": str(self._settings.data_dir), **_told(engine)}
         if address.token:
             environment["PARLEY_BUS__TOKEN"] = address.token
         for name in self._names:
@@ -151,7 +138,7 @@ class Supervisor:
             await child.start()
             self._watch(child)
 
-    async def _wait_until_ready(self, address: BusAddress) -> None:
+    async def _wait_until_ready(self, address: BusAddress, engine: EngineSettings) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + READY_WITHIN_S
         ready: set[str] = set()
@@ -165,6 +152,18 @@ class Supervisor:
                     if present.ready and self._is_ours(present) and present.name not in ready:
                         ready.add(present.name)
                         self._tell(f"worker     {present.name} is ready (process {present.pid})")
+
+        settings = self._settings.model_copy(update={"engine": engine})
+        while not (health := await wiring.engine_health(settings)).ok:
+            if engine.base_url == self._settings.engine.base_url:
+                self._tell(f"engine     does not answer ({health.reason}); replies come from rules until it does")
+                return
+            if loop.time() > until:
+                raise StartFailed(f"the engine is not ready within {READY_WITHIN_S:.0f} s: {health.reason}")
+            self._refuse_hopeless(set())
+            await asyncio.sleep(_POLL_S)
+        if engine.base_url is not None:
+            self._tell(f"engine     {engine.backend} with {engine.model} answers at {engine.base_url}")
 
     def _is_ours(self, present: Present) -> bool:
         return any(child.process is not None and child.process.pid == present.pid for child in self._children)
@@ -206,9 +205,6 @@ class Supervisor:
         await asyncio.gather(*self._watchers, return_exceptions=True)
 
 
-_KEY: Final = "PARLEY_ENGINE__API_KEY"
-
-
 async def _stopped(child: Child) -> None:
     if child.process is not None:
         await processes.stop(child.process, grace_s=GRACE_S)
@@ -222,3 +218,25 @@ def _configured(settings: Settings) -> BusAddress:
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
     return lines[-1][-200:] if lines else "it said nothing"
+
+
+def _told(engine: EngineSettings) -> dict[str, str]:
+    """The engine as a worker's environment names it."""
+    told = {"BACKEND": engine.backend, "BASE_URL": engine.base_url, "MODEL": engine.model, "API_KEY": _plain(engine)}
+    return {f"PARLEY_ENGINE__{name}": value for name, value in told.items() if value}
+
+
+def _instance(address: BusAddress, engine: EngineSettings) -> Instance:
+    return Instance(
+        pid=os.getpid(),
+        started_at=datetime.now(UTC),
+        bus_url=address.url,
+        bus_token=address.token,
+        engine_url=engine.base_url,
+        engine_key=_plain(engine),
+        engine_model=engine.model,
+    )
+
+
+def _plain(engine: EngineSettings) -> str | None:
+    return engine.api_key.get_secret_value() if engine.api_key else None

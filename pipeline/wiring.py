@@ -17,6 +17,7 @@ from infra.state.port import State
 
 if TYPE_CHECKING:
     from infra.engines.factory import EngineConfig
+    from infra.engines.port import EngineHealth
     from infra.engines.roles import Roles
 
 STATE_FILE = "state.sqlite3"
@@ -72,6 +73,22 @@ def roles_of(settings: Settings, clock: Clock) -> "Roles":
     if shared is None:
         return make_roles({}, {}, clock)
     return make_roles({"shared": shared}, {"chat": ["shared"], "intent": ["shared"]}, clock)
+
+
+async def engine_health(settings: Settings) -> "EngineHealth":
+    """Whether the shared engine answers; well when there is none. Never raises."""
+    from infra.clock import SystemClock
+    from infra.engines.factory import make_engine
+    from infra.engines.port import EngineHealth
+
+    shared = engine_config(settings)
+    if shared is None:
+        return EngineHealth(ok=True, reason="there is none: replies come from rules")
+    engine = make_engine(shared, SystemClock())
+    try:
+        return await engine.health()
+    finally:
+        await engine.aclose()
 
 
 @asynccontextmanager

@@ -1,0 +1,223 @@
+"""A conversation with Parley, spoken and typed, through the real bus, recogniser, language model and voice.
+
+Shows who said what, what was understood, the reply, and where the time went; keeps each spoken reply as a WAV under
+data/demo/. Exit 0 only if every turn ended with a reply. Uses a data folder of its own, made anew each time.
+"""
+
+import argparse
+import asyncio
+import importlib.metadata
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from rich.bar import Bar
+from rich.console import Console
+from rich.table import Table as TerminalTable
+
+from infra import settings as configuration
+from infra.audio import RATE_HZ, decode_blocking, join_wavs, pcm_of, wav_of
+from infra.bus.connection import Bus
+from infra.clock import SystemClock
+from infra.event_log import reports
+from infra.settings import Settings
+from infra.voices.factory import make_voice
+from pipeline import topology, wiring
+from pipeline.cli import exits
+from pipeline.cli.log import terminal_table
+from pipeline.front_end import FollowedTurn, FrontEnd
+from pipeline.logging_stage import ask_log
+from pipeline.process import connected
+from pipeline.supervisor import Supervisor
+from pipeline.turn_result import intent_as_json, reply_of, spoken, timings_ms
+from schemas.intake import Submission, TextSubmitted
+from schemas.intents import IntentClassified
+from schemas.speech import TranscriptReady
+from schemas.subjects import EVENT_STREAM
+from schemas.turns import TurnCompleted
+
+FOLDER: Final = Path("data/demo")
+RECORDINGS: Final = "moonshine-voice"
+BAR_WIDTH: Final = 40
+LOGGED_WITHIN_S: Final = 30.0
+LOOK_EVERY_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One turn of the script. `text` is typed, spoken by a voice, or the name of a recording with a stretch of it."""
+
+    how: Literal["typed", "synthesised voice", "human voice"]
+    text: str
+    from_s: float = 0.0
+    to_s: float = 0.0
+
+
+SCRIPT: Final = (
+    Line("typed", "Hello! How are you?"),
+    Line("synthesised voice", "Remind me tomorrow at three to call the dentist."),
+    Line("typed", "note that the spare key is under the blue flower pot"),
+    Line("typed", "Sarah owes me $50 for dinner"),
+    Line("typed", "set a reminder for 1 a.m. to sleep and note to buy chocolate"),
+    Line("synthesised voice", "What are my reminders?"),
+    Line("human voice", "two_cities.wav", 0.5, 6.0),
+    Line("human voice", "beckett.wav", 0.0, 9.9),
+    Line("typed", "show me my notes"),
+    Line("typed", "What is the capital of France?"),
+    Line("typed", "uh the um thing with the"),
+)
+
+
+def main() -> int:
+    """Exit 0 when every turn ended with a reply, 1 when one did not, 3 when Parley did not start."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--minimal", action="store_true", help="without a language model (MINIMAL_MODE=true)")
+    arguments = parser.parse_args()
+    with exits.told():
+        settings = configuration.load()
+        changes: dict[str, object] = {"data_dir": FOLDER / "parley"}
+        if arguments.minimal:
+            changes["engine"] = settings.engine.model_copy(update={"backend": "contextual", "base_url": None})
+        settings = settings.model_copy(update=changes)
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+        return asyncio.run(_demonstrate(settings, Console()))
+
+
+async def _demonstrate(settings: Settings, console: Console) -> int:
+    began = time.monotonic()
+    console.rule("starting Parley")
+    async with Supervisor(
+        settings, topology.PROCESSES, lambda line: console.print(line, highlight=False)
+    ).running() as at:
+        console.print(f"ready after {time.monotonic() - began:.1f} s")
+        async with connected(at, "parley-demo") as bus:
+            front_end = FrontEnd(bus, await wiring.blobs_of(settings, bus), settings, SystemClock())
+            turns = await _converse(front_end, console)
+            await _summary(bus, console, turns)
+    failed = [turn for turn in turns if not isinstance(turn.ended, TurnCompleted)]
+    _what_next(console, settings)
+    if failed:
+        console.print(f"[bold red]{len(failed)} of {len(turns)} turns ended without a reply[/]")
+    return 1 if failed else 0
+
+
+async def _converse(front_end: FrontEnd, console: Console) -> list[FollowedTurn]:
+    voice = make_voice("pyttsx3")
+    await voice.load()
+    conversation = front_end.new_meta().conversation
+    turns = []
+    try:
+        for number, line in enumerate(SCRIPT, 1):
+            console.rule(f"turn {number} · {line.how}", align="left")
+            submission: Submission
+            if line.how == "typed":
+                submission = TextSubmitted(text=line.text)
+            else:
+                if line.how == "synthesised voice":
+                    sound = await voice.speak(line.text)
+                    wav = wav_of(sound.pcm, sound.rate_hz)
+                else:
+                    wav = await asyncio.to_thread(_recording, line)
+                submission = await front_end.audio(wav, "audio/wav")
+            turn = await front_end.send(submission, front_end.new_meta(conversation=conversation))
+            path = await _keep_speech(front_end, turn, number)
+            _show(console, line, turn, path)
+            turns.append(turn)
+    finally:
+        await voice.aclose()
+    return turns
+
+
+def _recording(line: Line) -> bytes:
+    """A stretch of a recording of a human voice, from the package that brings it."""
+    files = importlib.metadata.files(RECORDINGS) or []
+    found = next(file for file in files if file.name == line.text)
+    samples = decode_blocking(Path(str(found.locate())).read_bytes())
+    stretch = samples[int(line.from_s * RATE_HZ) : int(line.to_s * RATE_HZ)]
+    return wav_of(pcm_of(stretch), RATE_HZ)
+
+
+async def _keep_speech(front_end: FrontEnd, turn: FollowedTurn, number: int) -> Path | None:
+    wavs = [await front_end.blobs.get(sentence.audio) for sentence in spoken(turn)]
+    if not wavs:
+        return None
+    path = FOLDER / f"{number:02d}-reply.wav"
+    await asyncio.to_thread(path.write_bytes, join_wavs(wavs))
+    return path
+
+
+def _show(console: Console, line: Line, turn: FollowedTurn, path: Path | None) -> None:
+    said = line.text if line.how != "human voice" else f"{line.text}, {line.from_s:.1f} to {line.to_s:.1f} s"
+    console.print(f"you said    {said}", markup=False, highlight=False)
+    if (heard := turn.last(TranscriptReady)) is not None:
+        console.print(f"it heard    {heard.text or f'({heard.empty_because})'}", markup=False, highlight=False)
+    classified = turn.last(IntentClassified)
+    for intent in classified.intents if classified else ():
+        told = intent_as_json(intent)
+        console.print(
+            f"intent      {told['label']} ({told['confidence']:.2f}, {told['decided_by']})  {told['slots'] or ''}",
+            markup=False,
+            highlight=False,
+        )
+    console.print("it replied  ", reply_of(turn) or "(nothing)", style="bold", markup=False, highlight=False)
+    if path is not None:
+        seconds = sum(sentence.audio_s for sentence in spoken(turn))
+        console.print(f"spoken      {path} ({seconds:.1f} s)", markup=False, highlight=False)
+    console.print(_bars(turn))
+
+
+def _bars(turn: FollowedTurn) -> TerminalTable:
+    """A bar a stage: where its work lies in the turn, with queue and work in milliseconds."""
+    stages = timings_ms(turn.told)
+    total = sum(each["queue"] + each["work"] for each in stages.values()) or 1.0
+    table = TerminalTable.grid(padding=(0, 1))
+    at = 0.0
+    for name in topology.STAGE_NAMES:
+        if name not in stages:
+            continue
+        queue, work = stages[name]["queue"], stages[name]["work"]
+        bar = Bar(total, at + queue, at + queue + max(work, total / BAR_WIDTH / 2), width=BAR_WIDTH, color="cyan")
+        table.add_row(f"  {name}", bar, f"queue {queue:7.1f} ms", f"work {work:8.1f} ms")
+        at += queue + work
+    return table
+
+
+async def _summary(bus: Bus, console: Console, turns: Sequence[FollowedTurn]) -> None:
+    console.rule("what the log says (DuckDB, asked over the bus while it is written)")
+    await _all_logged(bus, len(turns))
+    for name in ("turns", "latency", "engines", "counts"):
+        report = reports.report(name)
+        table = await ask_log(bus, report.sql, report.parameters())
+        console.print(terminal_table(table, title=f"{report.title}: {report.says}"))
+
+
+async def _all_logged(bus: Bus, turns: int) -> None:
+    """The log is a few milliseconds behind the last turn: wait until it has every end."""
+    until = time.monotonic() + LOGGED_WITHIN_S
+    ended = "SELECT count(*) FROM events WHERE type IN ('TurnCompleted', 'TurnFailed', 'TurnInterrupted')"
+    while time.monotonic() < until:
+        if (await ask_log(bus, ended)).rows[0][0] == turns:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _what_next(console: Console, settings: Settings) -> None:
+    console.rule("what next")
+    console.print(
+        f"The replies lie in {FOLDER}/ as WAV files. Now start Parley for yourself:\n\n"
+        "  scripts/parley up                                          in one terminal, and in another:\n"
+        '  scripts/parley say "remind me in two hours to stretch"\n'
+        f"  scripts/parley hear {FOLDER}/02-reply.wav --out reply.wav\n"
+        '  scripts/parley log query "SELECT type, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC"\n'
+        f"\nThis conversation's events are in {settings.data_dir / wiring.LOG_FILE} ({EVENT_STREAM}).",
+        markup=False,
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
