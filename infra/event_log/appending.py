@@ -20,7 +20,10 @@ from infra.event_log.duck import Connection
 from infra.event_log.port import INVALID, Appended, Batch, StreamChanged, StreamIdentity
 
 _NAMES = ", ".join(f'"{name}"' for name in Columns._fields)
-_STAGE = f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {_NAMES} FROM main.events LIMIT 0"
+_AS_TEXT = {"conversation", "turn", "payload", "rest"}  # four times as fast to append; cast on INSERT, all rows at once
+_STAGE = "CREATE OR REPLACE TEMP TABLE staged AS SELECT {} FROM main.events LIMIT 0".format(
+    ", ".join(f'"{name}"::VARCHAR AS "{name}"' if name in _AS_TEXT else f'"{name}"' for name in Columns._fields)
+)
 _SPAN = "e.stream = $stream AND e.stream_seq BETWEEN $low AND $high AND s.stream_seq = e.stream_seq"
 _CHANGED = f"SELECT min(s.stream_seq) FROM staged s, main.events e WHERE {_SPAN} AND s.id <> e.id"
 _DROP_REDELIVERED = f"DELETE FROM staged s USING main.events e WHERE {_SPAN}"
@@ -40,13 +43,19 @@ class Appending:
     def __init__(self, connection: Connection, copies_window_rows: int) -> None:
         self._connection = connection
         self._window = copies_window_rows
-        [(last,)] = connection.run("SELECT coalesce(max(log_seq), 0) FROM events")
+        self._read_progress()
+
+    def _read_progress(self) -> None:
+        """Take from the database how far it is: at the start, and when a batch may or may not have been committed."""
+        with self._connection.transaction():
+            [(last,)] = self._connection.run("SELECT coalesce(max(log_seq), 0) FROM events")
+            rows = self._connection.run("SELECT stream, name, created, position FROM streams")
         self._log_seq = _whole(last)
-        rows = connection.run("SELECT stream, name, created, position FROM streams")
         self._streams = {
             StreamIdentity(str(name), _moment(created)): (_whole(number), _whole(position))
             for number, name, created, position in rows
         }
+        self._in_doubt = False
 
     def position(self, stream: StreamIdentity) -> int:
         """The highest sequence number seen of this stream; 0 when it is new."""
@@ -59,6 +68,14 @@ class Appending:
         """
         if not batch.rows:
             return Appended(0, position=self.position(batch.stream))
+        if self._in_doubt:
+            self._read_progress()
+        self._in_doubt = True
+        done = self._append(batch, now)
+        self._in_doubt = False
+        return done
+
+    def _append(self, batch: Batch, now: datetime) -> Appended:
         staged, redelivered, copies = _each_once(map(columns.columns_of, batch.rows))
         low, high = min(staged), max(row.stream_seq for row in batch.rows)
         number, position = self._streams.get(batch.stream, (len(self._streams) + 1, 0))
@@ -76,10 +93,10 @@ class Appending:
             written = self._changed(_INSERT, {"before": self._log_seq, "stream": number, "now": now})
             position = max(position, high)
             self._connection.run(_MOVE, {"position": position, "now": now, "stream": number})
-            [(invalid,)] = self._connection.run("SELECT count(*) FROM staged WHERE type = $type", {"type": INVALID})
+            invalid = self._count_invalid(staged.values())
         self._log_seq += written
         self._streams[batch.stream] = (number, position)
-        return Appended(written, redelivered, copies, _whole(invalid), position)
+        return Appended(written, redelivered, copies, invalid, position)
 
     def _drop_redelivered(self, stream: StreamIdentity, number: int, low: int, high: int) -> int:
         span = {"stream": number, "low": low, "high": high}
@@ -95,6 +112,13 @@ class Appending:
         after = self._log_seq - self._window
         return self._changed(_DROP_COPIES, {"low": min(turns), "high": max(turns), "after": after})
 
+    def _count_invalid(self, staged: Iterable[Columns]) -> int:
+        """How many of those that were written; some may have been dropped as delivered before."""
+        if all(row.type != INVALID for row in staged):
+            return 0
+        [(count,)] = self._connection.run("SELECT count(*) FROM staged WHERE type = $type", {"type": INVALID})
+        return _whole(count)
+
     def _changed(self, sql: str, parameters: Mapping[str, object]) -> int:
         [(count,)] = self._connection.run(sql, parameters)
         return _whole(count)
@@ -102,9 +126,10 @@ class Appending:
 
 def last_position(connection: Connection, stream_name: str) -> int:
     """How far the log got in the newest stream of this name, for whoever only reads; 0 when it never heard of it."""
-    rows = connection.run(
-        "SELECT position FROM streams WHERE name = $name ORDER BY created DESC LIMIT 1", {"name": stream_name}
-    )
+    with connection.transaction():
+        rows = connection.run(
+            "SELECT position FROM streams WHERE name = $name ORDER BY created DESC LIMIT 1", {"name": stream_name}
+        )
     return _whole(rows[0][0]) if rows else 0
 
 

@@ -5,7 +5,11 @@ writer for it; they share the processors and the memory that LogLimits allows.
 """
 
 import asyncio
-from collections.abc import Mapping
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from time import perf_counter
 
@@ -17,6 +21,7 @@ from infra.event_log.refusals import refuse_unless_select
 from infra.worker_thread import WorkerThread
 
 _CHUNK_ROWS = 256
+_NICENESS = 10  # a tenth of the share of whoever else wants the processor
 _INTERRUPT_EVERY_S = 0.05  # an interrupt that comes between two statements is lost, so it is repeated
 
 
@@ -26,10 +31,15 @@ class _Reader:
     def __init__(self, connection: Connection, parser: Parser, number: int) -> None:
         self.connection = connection
         self._parser = parser
+        self._polite = False
+        self.taken_for = ""  # why somebody else stopped what is being answered
         self.thread = WorkerThread(f"event-log-reader-{number}")
 
     def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
         began = perf_counter()
+        if not self._polite:
+            _let_others_go_first()
+            self._polite = True
         refuse_unless_select(self._parser, sql)
         try:
             with self.connection.transaction("READ ONLY"):
@@ -77,6 +87,8 @@ class Asking:
             self._idle.put_nowait(reader)
         self._answering: dict[_Reader, asyncio.Future[Table]] = {}
         self._closed = False
+        self._open = asyncio.Event()
+        self._open.set()
 
     async def ask(
         self,
@@ -99,12 +111,9 @@ class Asking:
         deadline = asyncio.get_running_loop().time() + within_s
         try:
             async with asyncio.timeout_at(deadline):
-                reader = await self._idle.get()
+                reader = await self._free_reader()
         except TimeoutError:
             raise QueryStopped(sql, f"a free reader within {within_s:g} s; all {len(self._readers)} are busy") from None
-        if self._closed:
-            self._idle.put_nowait(reader)  # for the next one that waits, to be told the same
-            raise LogClosed
         answering = asyncio.ensure_future(
             reader.thread.call(partial(reader.answer, sql, parameters or {}, rows, self._limits.ask_bytes))
         )
@@ -115,11 +124,35 @@ class Asking:
         except (TimeoutError, Interrupted):
             if self._closed:
                 raise LogClosed from None
-            raise QueryStopped(sql, f"an answer within {within_s:g} s") from None
+            raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
         finally:
             await _stopped(reader, answering)
-            self._answering.pop(reader, None)
+            del self._answering[reader]
+            reader.taken_for = ""
             self._idle.put_nowait(reader)
+
+    async def _free_reader(self) -> _Reader:
+        reader = await self._idle.get()
+        try:
+            await self._open.wait()
+            if self._closed:
+                raise LogClosed
+        except BaseException:
+            self._idle.put_nowait(reader)  # for the next one that waits
+            raise
+        return reader
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No question is answered in here: those that are under way are stopped, new ones wait."""
+        self._open.clear()
+        try:
+            for reader, answering in list(self._answering.items()):
+                reader.taken_for = "an answer within the memory that ingest leaves"
+                await _stopped(reader, answering)
+            yield
+        finally:
+            self._open.set()
 
     async def aclose(self) -> None:
         """Interrupt what is being answered and free threads and connections."""
@@ -129,6 +162,13 @@ class Asking:
         for reader in self._readers:
             await reader.aclose()
         self._parser.close()
+
+
+def _let_others_go_first() -> None:
+    """Give this thread, not the process, less of a processor that others want: ingest and the stages come first."""
+    if sys.platform == "linux":  # elsewhere niceness is the process's
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 async def _stopped(reader: _Reader, answering: "asyncio.Future[Table]") -> None:

@@ -5,7 +5,7 @@ Knows no table and no event. A Connection belongs to one thread at a time; only 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ _LOCK_OWNER = re.compile(r"\(PID (\d+)\)")
 Error = duckdb.Error
 Interrupted = duckdb.InterruptException
 OutOfMemory = duckdb.OutOfMemoryException
-BadValue = duckdb.DataError
+Broken = (duckdb.FatalException, duckdb.InternalException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Connection:
 
     def __init__(self, raw: duckdb.DuckDBPyConnection) -> None:
         self._raw = raw
+        self._in_doubt = False  # a transaction may still be open
 
     def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
         """Run one statement to its end; all of its rows."""
@@ -50,14 +51,24 @@ class Connection:
     @contextmanager
     def transaction(self, mode: str = "") -> Iterator[Self]:
         """All or nothing; `mode` "READ ONLY" also forbids writing."""
-        self.run(f"BEGIN TRANSACTION {mode}")
+        if self._in_doubt:
+            self._roll_back()
+        self._in_doubt = True
         try:
+            self.run(f"BEGIN TRANSACTION {mode}")
             yield self
+            self.run("COMMIT")
         except BaseException:
-            self._raw.abort()
-            self.run("ROLLBACK")
+            with suppress(duckdb.Error):  # for want of memory, or interrupted: the next transaction tries again
+                self._roll_back()
             raise
-        self.run("COMMIT")
+        self._in_doubt = False
+
+    def _roll_back(self) -> None:
+        self._raw.abort()
+        with suppress(duckdb.TransactionException):  # none is open any more
+            self.run("ROLLBACK")
+        self._in_doubt = False
 
     def append(self, table: str, rows: Iterable[Sequence[object]]) -> None:
         """Add rows through the appender, which is two hundred times as fast as INSERT with parameters."""
@@ -101,11 +112,10 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{limits.memory_mb}MB",
         "max_temp_directory_size": f"{limits.spill_mb}MB",
+        "threads": limits.threads,
         "python_enable_replacements": False,  # otherwise a name in SQL finds variables of this program
         "autoinstall_known_extensions": False,
     }
-    if limits.threads is not None:
-        config["threads"] = limits.threads
     try:
         raw = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.ConnectionException as error:  # opened differently by this very process

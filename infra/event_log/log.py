@@ -15,7 +15,7 @@ from infra.event_log import duck, migrations
 from infra.event_log.appending import Appending, last_position
 from infra.event_log.asking import Asking
 from infra.event_log.duck import Connection
-from infra.event_log.port import Appended, Batch, LogLimits, Parameter, StreamIdentity, Table
+from infra.event_log.port import Appended, Batch, LogBroken, LogLimits, Parameter, StreamIdentity, Table
 from infra.worker_thread import WorkerThread
 
 
@@ -70,8 +70,21 @@ class EventLog(LogReader):
 
         When this returns it is on the disk and may be acknowledged; when it raises, nothing of it is. Batches are
         written one after the other. If the caller is cancelled the batch is written all the same, or not at all.
+        What the database cannot do beside the questions it is asked to do once more without them: ingest comes first.
+
+        Raises StreamChanged, LogBroken (start the process anew), or the database's error (disk full): try again.
         """
-        return await self._thread.call(lambda: self._appending.append(batch, self._clock.now()))
+
+        def write() -> Appended:
+            return self._appending.append(batch, self._clock.now())
+
+        try:
+            return await self._thread.call(write)
+        except duck.Broken as error:
+            raise LogBroken(error) from error
+        except duck.Error:  # nearly always memory, though it may come as what followed from it
+            async with self._asking.paused():
+                return await self._thread.call(write)
 
     def position(self, stream: StreamIdentity) -> int:
         """The highest sequence number recorded of this stream; 0 when it is new. Messages below it may be missing."""

@@ -1,6 +1,7 @@
 """Each message of the stream becomes one row, whatever order and however often it comes."""
 
 import json
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.event_log import duck
 from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import Appended, Batch, Json, LogLimits, Row, StreamChanged, StreamIdentity
 from schemas.errors import InvalidField
@@ -270,6 +272,35 @@ async def test_positions_and_numbers_go_on_after_the_log_was_closed(path: Path, 
         assert log.position(batch([]).stream) == 3
         assert (await log.append(batch(turn))).recorded == 1
         assert await recorded(log, "log_seq") == [(1,), (2,), (3,), (4,)]
+
+
+async def test_what_a_full_disk_refused_is_recorded_when_there_is_room_again(
+    log: EventLog, typed: Typed, batch: AsBatch
+) -> None:
+    whole = [batch([event for _ in range(100) for event in typed()], first=1 + 400 * place) for place in range(8)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (800_000, hard)
+    )  # no file may grow beyond; a full disk, as far as one sees
+    try:
+        refused = 0
+        for part in whole:
+            try:
+                await log.append(part)
+            except duck.Error as error:
+                assert "Could not write" in str(error)
+                refused += 1
+        assert 0 < refused < len(whole)
+        assert (await log.ask("SELECT count(*) FROM events")).rows == ((400 * (len(whole) - refused),),)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    again = [await log.append(part) for part in whole]
+
+    assert sum(done.recorded for done in again) == 400 * refused
+    assert (await log.ask("SELECT count(*), count(DISTINCT id), max(log_seq) FROM events")).rows == (
+        (3200, 3200, 3200),
+    )
 
 
 async def test_an_empty_batch_changes_nothing(log: EventLog, stream: StreamIdentity) -> None:

@@ -1,6 +1,7 @@
 """Questions: one SELECT about the log, answered within limits; everything else is refused by what is wrong with it."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -234,6 +235,24 @@ async def test_a_question_that_needs_too_much_memory_is_stopped(path: Path) -> N
         with pytest.raises(QueryStopped, match="memory limit"):
             await log.ask("SELECT list(a.range) FROM range(100000) a, range(100000) b")
         assert (await log.ask("SELECT 1")).rows == ((1,),)
+
+
+async def test_questions_that_take_all_memory_are_stopped_for_ingest(path: Path, typed: Typed, batch: AsBatch) -> None:
+    async def hungry(log: EventLog) -> None:
+        while True:
+            with contextlib.suppress(QueryStopped):
+                await log.ask("SELECT range, count(*) FROM range(30000000) GROUP BY 1 ORDER BY 2, 1", timeout_s=20)
+
+    async with await open_log(path, LogLimits(memory_mb=48, spill_mb=16, readers=2)) as log:
+        eaters = [asyncio.create_task(hungry(log)) for _ in range(2)]
+        for place in range(30):
+            events = [event for _ in range(50) for event in typed()]
+            done = await log.append(batch(events, first=place * len(events) + 1))
+            assert done.recorded == 200
+        for eater in eaters:
+            eater.cancel()
+        await asyncio.gather(*eaters, return_exceptions=True)
+        assert (await log.ask("SELECT count(*), count(DISTINCT id) FROM events")).rows == ((6000, 6000),)
 
 
 async def test_closing_ends_what_is_being_asked(path: Path) -> None:
