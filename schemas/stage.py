@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from schemas.event import Event, Fact
 
@@ -23,8 +23,6 @@ class Stage(Generic[Given]):
     hears: tuple[type[Fact], ...]
     says: tuple[type[Fact], ...]
     handle: Handler[Given]
-    pace: Literal["quick", "slow"]
-    """quick: a few milliseconds, messages are pushed; slow: messages are pulled, one for each free slot."""
     slots: int = 1
     """How many events one worker handles at once."""
     resumes: bool = False

@@ -133,6 +133,5 @@ RERANKER: Final = Stage(
     hears=(SentenceGenerated, ReplyGenerated),
     says=(SentenceChosen, ReplyChosen),
     handle=rerank,
-    pace="quick",
     slots=1,
 )

@@ -42,4 +42,4 @@ async def transcribe(event: Event[SpeechTurnOpened], given: SttGiven, earlier: t
     )
 
 
-STT = Stage(name="stt", hears=(SpeechTurnOpened,), says=(TranscriptReady,), handle=transcribe, pace="slow", slots=1)
+STT = Stage(name="stt", hears=(SpeechTurnOpened,), says=(TranscriptReady,), handle=transcribe, slots=1)

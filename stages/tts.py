@@ -61,4 +61,4 @@ async def _said(voice: Voice, text: str) -> Sound:
     return sound if sound is not None and sound.pcm else silence(UNSPEAKABLE_S, voice.rate_hz)
 
 
-TTS = Stage(name="tts", hears=(SentenceChosen,), says=(SpeechReady,), handle=speak, pace="slow", slots=1)
+TTS = Stage(name="tts", hears=(SentenceChosen,), says=(SpeechReady,), handle=speak, slots=1)

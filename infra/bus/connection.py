@@ -31,6 +31,7 @@ from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from schemas import subjects
 from schemas.catalogue import decode
+from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 from schemas.ids import ConversationId, RunId, Tenant, TurnId
 
@@ -41,6 +42,8 @@ READ_BATCH = 256
 
 _WRONG_LAST_SEQUENCE = 10071  # JetStream: "wrong last sequence"
 _STREAM_FULL = frozenset({10077, 10047, 10122})  # maximum messages, bytes or messages per subject exceeded
+_TOO_LARGE = 10054  # message size exceeds maximum allowed
+_NO_SUCH_MESSAGE = 10057
 
 _UNUSED = "-"  # else FastStream makes a UUID for each message
 
@@ -169,12 +172,10 @@ class Bus:
             **hop.headers(),
             "Nats-Msg-Id": event.meta.id,
             delivery.TYPE: event.meta.type,
-            "ce-id": event.meta.id,
-            "ce-specversion": "1.0",
             "content-type": "application/json",
         }
         if event.meta.deadline is not None:
-            headers[delivery.DEADLINE] = event.meta.deadline.isoformat()
+            headers[delivery.DEADLINE] = f"{event.meta.deadline.timestamp():.3f}"  # seconds since 1970
         expected = 0 if event.fact.once else expect_last
         if expected is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
@@ -186,7 +187,7 @@ class Bus:
             raise
 
     async def put(self, subject: str, payload: bytes, headers: dict[str, str]) -> Receipt:
-        """Publish bytes to whatever stream takes `subject`. Raises like `say`."""
+        """Publish bytes to whatever stream takes `subject`. Raises like `say`, and InvalidField when they are too many."""
         try:
             ack = await self.js.publish(subject, payload, timeout=PUBLISH_TIMEOUT_S, headers=headers)
         except APIError as refused:
@@ -194,6 +195,9 @@ class Bus:
                 raise Overtaken(f"{subject}: {refused.description}") from None
             if refused.err_code in _STREAM_FULL:
                 raise BusFull(f"{refused.description}") from None
+            if refused.err_code == _TOO_LARGE:
+                size = f"{len(payload)} bytes"
+                raise InvalidField("event", size, f"at most {streams.MESSAGE_MAX_BYTES} bytes, headers included") from None
             raise BusUnavailable(f"{subject}: {refused.description}") from refused
         except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
             raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
@@ -298,9 +302,12 @@ class Bus:
         return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
 
     async def forget(self, stream: str, seq: int) -> None:
-        """Delete one message of a stream."""
-        with contextlib.suppress(NotFoundError):
+        """Delete one message of a stream, if it is still there."""
+        try:
             await self.js.delete_msg(stream, seq)
+        except APIError as error:
+            if error.err_code != _NO_SUCH_MESSAGE:
+                raise BusUnavailable(f"{stream}: {error.description}") from error
 
     @asynccontextmanager
     async def _reader(

@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error
 
-from infra.bus.delivery import Delivery
+from infra.bus.delivery import Delivery, Next
 
 HEARTBEAT_S = 2.0  # the server's sign of life while a pull waits; two missed ones mean that the pull is lost
+SILENCE_S = 2.5 * HEARTBEAT_S
 PULL_EXPIRES_S = 30.0
 
 Hearer = Callable[[Delivery], Awaitable[None]]
@@ -28,18 +30,15 @@ class Consumer:
 
     def __init__(self, client: Client, stream: str, durable: str, hearer: Hearer, slots: int) -> None:
         self._slots = [_Slot(client, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}", hearer) for _ in range(slots)]
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Let messages come."""
-        self._tasks = [asyncio.create_task(slot.run()) for slot in self._slots]
+        for slot in self._slots:
+            await slot.start()
 
     async def stop(self) -> None:
         """Take no further message; wait for those that are being handled."""
-        for slot in self._slots:
-            slot.close()
-        await asyncio.gather(*self._tasks)
-        self._tasks.clear()
+        await asyncio.gather(*(slot.stop() for slot in self._slots))
 
     def ask_again(self) -> None:
         """After a reconnect: the server no longer knows what was asked for."""
@@ -48,51 +47,76 @@ class Consumer:
 
 
 class _Slot:
-    """Asks for one message, handles it, asks for the next."""
+    """Asks for one message, handles it, asks for the next: with its acknowledgement, where there is one."""
 
     def __init__(self, client: Client, ask_subject: str, hearer: Hearer) -> None:
         self._client = client
         self._ask_subject = ask_subject
         self._hearer = hearer
-        self._inbox: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._inbox = client.new_inbox()
+        self._subscription: Subscription | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
+        self._idle = asyncio.Event()
         self._closed = False
-        self._request = json.dumps(
-            {"batch": 1, "expires": int(PULL_EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
-        ).encode()
+        request = {"batch": 1, "expires": int(PULL_EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+        self._next = Next(json.dumps(request).encode(), self._inbox)
 
-    async def run(self) -> None:
-        reply_to = self._client.new_inbox()
-        subscription = await self._client.subscribe(reply_to, cb=self._inbox.put)
-        asked = False
-        try:
-            while not self._closed:
-                if not asked and self._inbox.empty():
-                    with contextlib.suppress(Error):  # while reconnecting; asked again after it
-                        await self._client.publish(self._ask_subject, self._request, reply=reply_to)
-                raw = await self._next()
-                asked = raw is not None and _is_heartbeat(raw)
-                if raw is not None and raw.reply and not self._closed:
-                    await self._hearer(Delivery.of(raw))
-        finally:
+    async def start(self) -> None:
+        self._idle.set()
+        self._subscription = await self._client.subscribe(self._inbox, cb=self._arrived)
+        await self._ask()
+        self._look_later()
+
+    async def stop(self) -> None:
+        """Take nothing more; wait for what is in hand."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._idle.wait()
+        if self._subscription is not None:
             with contextlib.suppress(Error):
-                await subscription.unsubscribe()
+                await self._subscription.unsubscribe()
 
-    async def _next(self) -> Msg | None:
-        """The next message or status; None when the server has been silent for too long or something has changed."""
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
+    async def _arrived(self, raw: Msg) -> None:
+        """A message, or the server's word about the request. Runs to its end before the next one is looked at."""
+        self._heard_at = asyncio.get_running_loop().time()
+        if not raw.reply:
+            if not _is_heartbeat(raw):
+                await self._ask()  # the request has expired, or the server has dropped it
+            return
+        if self._closed:
+            return  # not acknowledged: it comes again, to somebody else
+        self._idle.clear()
+        delivery = Delivery.of(raw, self._next)
         try:
-            async with asyncio.timeout(2.5 * HEARTBEAT_S):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+            await self._hearer(delivery)
+        finally:
+            self._heard_at = asyncio.get_running_loop().time()
+            self._idle.set()
+        if not delivery.asked_for_next:
+            await self._ask()
+
+    async def _ask(self) -> None:
+        if not self._closed:
+            with contextlib.suppress(Error):  # while reconnecting; asked again after it
+                await self._client.publish(self._ask_subject, self._next.request, reply=self._inbox)
 
     def ask_again(self) -> None:
-        self._inbox.put_nowait(None)
+        """The server may no longer know what was asked for."""
+        if self._idle.is_set() and not self._closed:
+            self._asking = asyncio.ensure_future(self._ask())
 
-    def close(self) -> None:
-        self._closed = True
-        self._inbox.put_nowait(None)
+    def _look_later(self) -> None:
+        self._watch = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
+
+    def _look(self) -> None:
+        """Neither message nor heartbeat for too long, and nothing in hand: the request is lost."""
+        now = asyncio.get_running_loop().time()
+        if self._idle.is_set() and now - self._heard_at > SILENCE_S:
+            self._heard_at = now
+            self.ask_again()
+        self._look_later()
 
 
 def _is_heartbeat(raw: Msg) -> bool:
@@ -138,7 +162,7 @@ class BatchConsumer:
         """What has come: at least one message waited for, then more for `wait_s` or until the batch is full."""
         found: list[Delivery] = []
         loop = asyncio.get_running_loop()
-        until = loop.time() + 2.5 * HEARTBEAT_S
+        until = loop.time() + SILENCE_S
         while len(found) < self._batch:
             try:
                 async with asyncio.timeout_at(until):
@@ -155,7 +179,7 @@ class BatchConsumer:
                     until = loop.time() + self._wait_s
                 found.append(Delivery.of(raw))
             elif not found:
-                until = loop.time() + 2.5 * HEARTBEAT_S
+                until = loop.time() + SILENCE_S
         return found
 
     def ask_again(self) -> None:

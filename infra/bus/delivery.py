@@ -42,6 +42,14 @@ class Hop:
             return cls(stage, traceparent=traceparent)
 
 
+@dataclass(frozen=True, slots=True)
+class Next:
+    """How the next message is asked for: the request, and where the message shall go."""
+
+    request: bytes
+    inbox: str
+
+
 @dataclass(slots=True)
 class Delivery:
     """A message that waits to be acknowledged."""
@@ -50,10 +58,13 @@ class Delivery:
     subject: str
     payload: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    next: Next | None = None
+    asked_for_next: bool = False
 
     @classmethod
-    def of(cls, raw: Msg) -> "Delivery":
-        return cls(raw, raw.subject, raw.data, raw.headers or {})
+    def of(cls, raw: Msg, following: Next | None = None) -> "Delivery":
+        """The message; with `following`, its acknowledgement asks for the next one, which saves a message a hop."""
+        return cls(raw, raw.subject, raw.data, raw.headers or {}, following)
 
     @property
     def attempt(self) -> int:
@@ -72,7 +83,11 @@ class Delivery:
 
     async def ack(self) -> None:
         """Done: it shall not come again."""
-        await self.raw.ack()
+        if self.next is None:
+            await self.raw.ack()
+            return
+        await self.raw._client.publish(self.raw.reply, b"+NXT " + self.next.request, reply=self.next.inbox)
+        self.asked_for_next = True
 
     async def again_in(self, delay_s: float) -> None:
         """Not done: deliver it again after `delay_s` seconds."""

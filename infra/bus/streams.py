@@ -21,10 +21,12 @@ from nats.js.errors import NotFoundError
 
 from schemas import subjects
 from schemas.catalogue import FACTS, SUBMISSIONS
+from schemas.event import PAYLOAD_MAX_BYTES
 
 DUPLICATE_WINDOW = timedelta(minutes=2)  # the bus drops copies by id; beyond it the fences and sinks do
 INTAKE_MAX_MSGS = 1_000  # submissions that wait for a keeper: beyond it the front-end is told "busy"
 EVENTS_MAX_BYTES = 8 << 30  # a named end: publishing is refused there, nothing is discarded
+MESSAGE_MAX_BYTES = 2 * PAYLOAD_MAX_BYTES  # with headers; so that whatever is accepted also fits a dead letter
 DEAD_MAX_BYTES = 256 << 20
 DEAD_MAX_AGE = timedelta(days=30)
 MAX_DELIVER = 5
@@ -63,6 +65,7 @@ async def declare_streams(js: JetStreamContext) -> None:
             retention=RetentionPolicy.WORK_QUEUE,
             discard=DiscardPolicy.NEW,
             max_msgs=INTAKE_MAX_MSGS,
+            max_msg_size=MESSAGE_MAX_BYTES,
             duplicate_window=window_s,
             storage=StorageType.FILE,
         ),
@@ -71,6 +74,7 @@ async def declare_streams(js: JetStreamContext) -> None:
             subjects=[subjects.every(token) for token in tokens_of(FACTS)],
             discard=DiscardPolicy.NEW,
             max_bytes=EVENTS_MAX_BYTES,
+            max_msg_size=MESSAGE_MAX_BYTES,
             duplicate_window=window_s,
             storage=StorageType.FILE,
             allow_direct=True,

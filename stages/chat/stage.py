@@ -207,7 +207,6 @@ CHAT: Final = Stage(
     hears=(ReplyRequested,),
     says=(SentenceGenerated, ReplyGenerated),
     handle=generate,
-    pace="slow",
     slots=4,
     resumes=True,
 )

@@ -151,5 +151,5 @@ def _failed(intent: Intent, bug: Exception) -> TaskOutcome:
 
 
 ROUTER: Stage[RouterGiven] = Stage(
-    name=NAME, hears=(IntentClassified,), says=(TaskCompleted, ReplyRequested), handle=route, pace="quick", slots=16
+    name=NAME, hears=(IntentClassified,), says=(TaskCompleted, ReplyRequested), handle=route, slots=16
 )
