@@ -28,6 +28,8 @@ CANDIDATES: Final = 3  # the right label is among the head's best three in 98 of
 ANSWER_MAX_TOKENS: Final = 40
 PROMPT: Final = "choose"
 PROMPTS: Final = Path(__file__).parent / "prompts"
+MEASURED_TRUST: Final[Mapping[str, float]] = {"smollm2-135m": 1 / CANDIDATES}  # 0.33 of 198: chance
+UNMEASURED_TRUST: Final = 0.6  # a bigger model: it decides where the head's best two are close, and nowhere else
 DESCRIPTIONS: Final[Mapping[IntentLabel, str]] = {
     IntentLabel.CREATE_REMINDER: "asks to be reminded of something, or for an alarm",
     IntentLabel.LIST_REMINDERS: "asks which reminders or alarms there are, or what is to be done",
@@ -56,7 +58,7 @@ class Asker(Protocol):
 class Doubt:
     """What happens when the head is not sure.
 
-    `trust`: how often the engine's choice among CANDIDATES is right (measured with scripts/bench/intents --engine);
+    `trust`: how often the engine's choice among CANDIDATES is right (`scripts/bench/intents --trust` measures it);
     1 / CANDIDATES or less: it is not asked.
     """
 
@@ -64,7 +66,19 @@ class Doubt:
     prompts: Prompts | None = None
     trust: float = 0.0
     limit_ms: int = 2_000  # a longer silence is worse than a wrong guess, which the person can correct
-    hopeless: float = 0.25  # below this the head's best is right less often than "unknown"
+    hopeless: float = 0.3  # below this half of the head's guesses are wrong, and acting on one is worse than asking back
+
+
+def doubt_with(engine: Asker, model: str | None) -> Doubt:
+    """Doubt that asks an engine, as far as its model (None: the bundled one) is to be trusted."""
+    return Doubt(engine, Prompts(PROMPTS), trust_in(model))
+
+
+def trust_in(model: str | None) -> float:
+    """How often a model's choice among CANDIDATES is right."""
+    if model is None:
+        return 1 / CANDIDATES
+    return next((trust for name, trust in MEASURED_TRUST.items() if name in model.lower()), UNMEASURED_TRUST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,9 @@ async def decide(text: str, shares: Shares, threshold: float, doubt: Doubt, dead
     if shares[best] < doubt.hopeless:
         return Decision(IntentLabel.UNKNOWN, 1 - shares[best], "head")
     candidates = sorted(shares, key=lambda label: -shares[label])[:CANDIDATES]
-    answer = await _asked(text, candidates, doubt, deadline)
+    answer = None
+    if deadline is not None and doubt.trust > 1 / len(candidates):
+        answer = await ask_engine(text, candidates, doubt, deadline)
     if answer is None:
         return Decision(best, shares[best], "fallback")
     weighed = weigh(shares, candidates, answer, doubt.trust)
@@ -105,13 +121,15 @@ def weigh(shares: Shares, candidates: Sequence[IntentLabel], answer: IntentLabel
     return {label: value / total * within for label, value in odds.items()}
 
 
-async def _asked(
-    text: str, candidates: Sequence[IntentLabel], doubt: Doubt, deadline: datetime | None
+async def ask_engine(
+    text: str, candidates: Sequence[IntentLabel], doubt: Doubt, deadline: datetime
 ) -> IntentLabel | None:
-    """The engine's choice; None when it is not worth asking, fails or takes too long."""
-    if doubt.engine is None or doubt.prompts is None or deadline is None or doubt.trust <= 1 / len(candidates):
+    """The engine's choice among the candidates; None when there is no engine, it fails or takes too long."""
+    if doubt.engine is None or doubt.prompts is None:
         return None
-    described = "\n".join(f"{label.value}: the person {DESCRIPTIONS[label]}" for label in candidates)
+    # In a fixed order: small models favour the first one listed, which must not be the head's favourite.
+    listed = [label for label in IntentLabel if label in candidates]
+    described = "\n".join(f"{label.value}: the person {DESCRIPTIONS[label]}" for label in listed)
     ask = Ask(
         messages=doubt.prompts.render(PROMPT, {"utterance": text, "candidates": described}).messages,
         max_tokens=ANSWER_MAX_TOKENS,
@@ -124,7 +142,7 @@ async def _asked(
     )
     try:
         async with asyncio.timeout(doubt.limit_ms / 1000):
-            answer, _ = await doubt.engine.answer("intent", ask, narrowed(candidates))
+            answer, _ = await doubt.engine.answer("intent", ask, narrowed(listed))
     except (EngineError, TimeoutError):
         return None
     label = IntentLabel(answer.label.value)

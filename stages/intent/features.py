@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float32]
 
-LEXICAL_FEATURES: Final = 4096
+LEXICAL_FEATURES: Final = 16_384  # four times the distinct words and pairs of two thousand examples
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[$€£¥]")
 _MERIDIEM: Final = re.compile(r"\b([ap])\.?\s?m\b\.?")
 _SPACE: Final = re.compile(r"\s+")

@@ -14,7 +14,7 @@ _NAME: Final = (
     r"[^\W\d_][\w'’.-]*(?: (?!and\b|still\b|now\b|also\b|already\b|owes?\b|has\b|had\b|who\b|is\b|for\b|a\b|an\b|the\b|my\b|his\b|her\b|"
     r"some\b|money\b|back\b|to\b|from\b|on\b|at\b|in\b|and\b|because\b|just\b|only\b|but\b|as\b|of\b|so\b|with\b|about\b|it\b|half\b|"
     r"what\b|will\b|lent\b|paid\b|gave\b|borrowed\b|me\b|i\b|that\b|then\b|by\b|this\b|last\b|when\b|anything\b|off\b|money\b|"
-    r"must\b|should\b|needs\b|each\b|twice\b|around\b|roughly\b|again\b|yesterday\b|today\b|tomorrow\b|please\b|over\b)[^\W\d_][\w'’.-]*)?"
+    r"put\b|add\b|save\b|mark\b|schedule\b|remind\b|note\b|every\b|next\b|every\b|if\b|when\b|he\b|she\b|they\b|we\b|set\b|must\b|should\b|needs\b|each\b|twice\b|around\b|roughly\b|again\b|yesterday\b|today\b|tomorrow\b|please\b|over\b)[^\W\d_][\w'’.-]*)?"
 )
 _NAMES: Final = rf"{_NAME}(?:(?:, {_NAME})*,? (?:and|&) {_NAME})?"
 _AMOUNT: Final = r"(?:\x00)"  # amounts are replaced by this before matching, so that no number word is taken for a name
@@ -22,7 +22,9 @@ _SKIP: Final = r"(?:(?:still|also|now|already|just|only|really|actually|currentl
 _NOBODY: Final = frozenset(
     "i me you he she they we it who what that this there money anyone anybody someone somebody everyone everybody nobody "
     "one how much record note add put log track save write him her them us people anything which each all and so because "
-    "remember my the a an his your our total please where when why is does do did has have if somebody's for".split()
+    "remember my the a an his your our total please where when why is does do did has have if somebody's for "
+    "work guy girl on at in to about from by with next tomorrow today tonight then before after monday tuesday wednesday "
+    "thursday friday saturday sunday noon back what's let's team whole group".split()
 )
 _COMMAND: Final = re.compile(
     r"\A(?:(?:please|hey|ok(?:ay)?|so|and|also|oh|well|parley|can you|could you|would you|i want you to|i need you to|i'd like you to|"
@@ -36,7 +38,9 @@ _LEDGER: Final[tuple[tuple[Direction, re.Pattern[str]], ...]] = tuple(
     for direction, pattern in (
         # they owe me
         ("owes_me", rf"\b(?P<p>{_NAMES}),? (?:who )?(?:also |still |now |already |currently |apparently |only |each |both |both of them |just )*(?:owes?|owed)\b (?:me|us)\b"),
-        ("owes_me", rf"\b(?:lent|loaned|lend|loan|advanced|fronted|spotted|slipped|handed|gave|give|given) {_SKIP}(?P<p>(?!me\b|us\b){_NAMES}) {_SKIP}{_AMOUNT}"),
+        ("i_owe", rf"\b(?:gave|paid|handed|returned|repaid|gave) {_SKIP}(?P<p>(?!me\b|us\b|back\b|it\b|what\b){_NAMES}) {_SKIP}(?:{_AMOUNT} )?{_SKIP}(?:back|what i owed?|i owed)\b"),
+        ("i_owe", rf"\b(?:have to|need to|must|should|got to|ought to|gotta|'ll|will|going to) (?:give|pay|send|return|repay|hand) {_SKIP}(?P<p>(?!me\b|back\b){_NAMES}) {_SKIP}{_AMOUNT}"),
+        ("owes_me", rf"\b(?:lent|loaned|lend|loan|advanced|fronted|spotted|slipped|handed|gave|given) {_SKIP}(?P<p>(?!me\b|us\b){_NAMES}) {_SKIP}{_AMOUNT}"),
         ("owes_me", rf"\b(?:lent|loaned|lend|loan|advanced|fronted|gave|given|handed|of) {_SKIP}{_AMOUNT} (?:{_SKIP}|in cash |cash )*to (?P<p>{_NAMES})"),
         ("owes_me", rf"\b(?P<p>{_NAMES}) (?:has |just |also )?(?:borrowed|took|got) (?:.*?)(?:from|off) (?:me|us)\b"),
         ("owes_me", rf"\b(?P<p>{_NAMES}) (?:has|needs|ought|is|still has|is supposed|still needs|promised) to (?:pay|give|return|repay|reimburse|send|transfer) (?:me|us)\b"),
@@ -63,7 +67,7 @@ _LEDGER: Final[tuple[tuple[Direction, re.Pattern[str]], ...]] = tuple(
     )
 )  # fmt: skip
 _OTHER: Final = re.compile(
-    rf"\b(?:with|about|between (?:me|us) and|even with|to|from|for|by|against|against|of|is|are|me and|and) (?P<p>{_NAMES})",
+    rf"\b(?:(?:his|her|their) name(?:'s| is)|with|about|between (?:me|us) and|to|from|against|me and) (?P<p>{_NAMES})",
     re.IGNORECASE,
 )
 _FRIEND: Final[tuple[re.Pattern[str], ...]] = tuple(
@@ -82,10 +86,10 @@ _FRIEND: Final[tuple[re.Pattern[str], ...]] = tuple(
         r"\A(?P<p>{NAME})(?: is| should| and i| isn't|'s|,| would| belongs| needs| was)\b",
         r"\A(?P<p>{NAME})\Z",
     )
-    for pattern in (pattern.replace("{NAME}", r"(?:(?:mr|mrs|ms|dr|aunt|uncle|grandma|grandpa|professor|prof)\.? )?(?!(?:to|as|in|on|into|from|of|and|is|my|me|friends?|contacts?|list|people|person|the|a|an|new|someone|somebody|somebody|in|under|please|with|for|who|that|it|him|her|them|called|named|one|another|i|we|you|number|phone|this|among|details|name|circle|group|he|she|they|his|by|at|so|can|could|would|add|save|put|friend's|added|more|some)\b)[^\W\d_][\w'’-]*(?: (?!(?:to|as|in|on|into|from|of|and|is|my|me|friends?|contacts?|list|please|with|for|who|that|a|an|the|under|among|because|was|at|should|isn't|has|so|i|her|him|join|added|name|by|here|now|again|too|we|but|she|he|they|number|phone|are|would|belongs|number|this|tonight|today|yesterday|whom|which|can|could)\b)[^\W\d_][\w'’-]*){0,2}"),)
+    for pattern in (pattern.replace("{NAME}", r"(?:(?:mr|mrs|ms|dr|aunt|uncle|grandma|grandpa|professor|prof)\.? )?(?!(?:to|as|in|on|into|from|of|and|is|my|me|friends?|contacts?|list|people|person|the|a|an|new|someone|somebody|somebody|in|under|please|with|for|who|that|it|him|her|them|called|named|one|another|i|we|you|number|phone|this|among|details|name|circle|group|he|she|they|his|by|at|so|can|could|would|add|save|put|friend's|added|more|some)\b)[^\W\d_][\w'’-]*(?: (?!(?:to|as|in|on|into|from|of|and|is|my|me|friends?|contacts?|list|please|with|for|who|that|a|an|the|under|among|because|was|at|should|isn't|has|so|i|her|him|join|added|name|by|here|now|again|too|we|but|she|he|they|number|phone|are|add|save|put|store|include|make|keep|remember|from|would|belongs|number|this|tonight|today|yesterday|whom|which|can|could)\b)[^\W\d_][\w'’-]*){0,2}"),)
 )  # fmt: skip
 _COMPANION: Final = re.compile(
-    rf"\b(?:with|meet(?:ing)?|see(?:ing)?|visit(?:ing)?) (?P<p>(?!with\b|the\b|my (?:team|calendar)|a\b|an\b){_NAMES})", re.IGNORECASE
+    rf"\b(?:with|meet(?:ing)?|see(?:ing)?|visit(?:ing)?) (?P<p>(?!with\b|the\b|my (?:team|calendar)|a\b|an\b|on\b|at\b|in\b|for\b){_NAMES})", re.IGNORECASE
 )
 
 

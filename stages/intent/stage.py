@@ -29,6 +29,5 @@ INTENT: Stage[IntentGiven] = Stage(
     hears=(TextTurnOpened, TranscriptReady),
     says=(IntentClassified,),
     handle=understand,
-    pace="slow",
     slots=2,
 )

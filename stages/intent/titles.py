@@ -25,7 +25,8 @@ _POLITE: Final = re.compile(
 )
 _TAIL: Final = re.compile(
     r"(?:[\s,;:.!?\-–—]+(?:please|thanks|thank you|for me|for us|ok(?:ay)?|will you|would you|could you|can you|cheers|"
-    r"if you can|parley|mate|at the latest|sharp|or so|as well|too|again|right away))+[\s.!?]*\Z",
+    r"if you can|parley|mate|at the latest|sharp|or so|as well|too|again|right away|"
+    r"(?:an?|one|two|three|\d+) (?:minute|hour|day|week)s? (?:before(?:hand)?|ahead|in advance|early)))+[\s.!?]*\Z",
     re.IGNORECASE,
 )
 _TRAILING: Final = re.compile(
@@ -41,12 +42,13 @@ _LEADING: Final = re.compile(
 _OBLIGATION: Final = re.compile(
     r"\A(?:(?:that )?(?:i|we)(?:'ve| have)?(?: still| really| also)? (?:have to|need to|must|should|got to|gotta|am to|ought to|"
     r"want to|wanted to|am supposed to|mustn't forget to|can't forget to)|i'm supposed to|i'm meant to|i was going to|to|"
-    r"(?:it's )?time to|i can|so (?:that )?i(?: can)?|i've gotta)\s+",
+    r"(?:it's )?time to|i can|so (?:that )?i(?: can)?|i've gotta|i always forget(?: to)?|i keep forgetting(?: to)?)\s+",
     re.IGNORECASE,
 )
 _DETERMINER: Final = re.compile(r"\A(?:an?|the|my|our|some)\s+(?=\S)", re.IGNORECASE)
 _QUOTES: Final = re.compile(r"[\"“„«](?P<inner>[^\"”»]{2,})[\"”»]")
-_EDGES: Final = " \t\n,;:.!?-–—\"“”"
+_EDGES: Final = " \t\n,;:.!?-–—"
+_QUOTED: Final = re.compile(r"\A[\"“„](?P<inner>[^\"“”„]*)[\"”]?\Z|\A(?P<left>[^\"“”„]*)[\"”]\Z")
 
 _REMIND: Final = (
     r"(?:remind(?:ing)?|nudge|ping|alert|notify|buzz|poke|prompt|tell|warn|text|call|bug|pester|inform)"
@@ -66,7 +68,7 @@ _COMMANDS: Final[dict[IntentLabel, tuple[re.Pattern[str], ...]]] = {
             r"give me a (?:shout|nudge|heads[- ]up|reminder)|don't let me forget(?: it| that)?|i need a reminder)[\s.!?]*\Z",
             rf"\b(?:{_REMIND}) (?:me|us|myself)(?: (?:again|please|later|in time))*[\s,:]+(?:(?:to|that|about|of|when|when it's|for|it's|i|we|not to|regarding|with|how|why|where|who|what|as|so|the|my)\b)(?<=to)\s+(?P<title>.+)",
             rf"\b(?:{_REMIND}) (?:me|us|myself)(?: (?:again|please|later|in time))*[\s,:]+(?:that|about|of|for|regarding|with)?\s*(?P<title>.+)",
-            rf"\b(?:want|need|like|love|wish) to be (?:reminded|told|notified|alerted)[\s,:]+(?:to|about|of|that)?\s*(?P<title>.+)",
+            rf"\b(?:be|get) (?:reminded|told|notified|alerted)[\s,:]+(?:to|about|of|that)?\s*(?P<title>.+)",
             rf"\b(?:set|make|create|add|put|start|schedule|give me|get me|need|want|have|place|get|new|save|enter|leave|i'd like|like|program|in)\b(?: (?:up|in|down|me|us|myself))*(?: an?| the| my| another| one)? ?{_KINDS}{_ALARM}(?: in)?(?: for (?:me|us|myself))?"
             r"[\s,:\-–—]*(?:(?:to|for|about|that|of|called|named|titled|saying|which says|that says|so|when|on|with the title|concerning|regarding)\b)?[\s,:]*(?P<title>.+)",
             rf"\A(?:an?|the|my|another)?\s*{_KINDS}{_ALARM}\b[\s,:\-–—]*(?:(?:to|for|about|that|of|called|saying|so|on)\b)?[\s,:]*(?P<title>.+)",
@@ -83,12 +85,13 @@ _COMMANDS: Final[dict[IntentLabel, tuple[re.Pattern[str], ...]]] = {
             r"\A(?P<title>.+)\Z",
         ),
         IntentLabel.SCHEDULE_EVENT: (
+            r"\b(?:block|mark|clear|free|reserve)(?: off| out)? (?:my |the )?(?:calendar|diary|schedule|agenda)(?: off| out)?\s*(?:for|with|as|to)\s+(?P<title>.+)",
             r"\b(?:put|add|enter|mark|place|insert|write|stick|pop|note|include|log|record|save|schedule|book|get|set|slot|register|drop|pencil)(?: down| in)?\s+(?P<title>.+?)\s+(?:in|on|to|into|onto|down in|down on|up in|up on)\s+(?:(?:my|the|our|your)\s+)?(?:\w+ )?(?:calendars?|diary|schedule|agenda|planner|events?)\b.*\Z",
-            r"\A(?:(?:create|make|add|set up|new|put in|start|schedule|enter)\s+)?(?:an? |the |my )?(?:new )?(?:calendar|diary)\s*(?:event|entry|item|appointment)?[\s,:\-–—]+(?:(?:for|called|named|titled|about|to|with)\s+)?(?P<title>.+)\Z",
+            r"\A(?:(?:create|make|add|set up|new|put in|start|schedule|enter)\s+)?(?:an? |the |my )?(?:new )?(?:calendar|diary)\s*(?:new )?(?:event|entry|item|appointment)?[\s,:\-–—]+(?:(?:for|called|named|titled|about|to|with)\s+)?(?P<title>.+)\Z",
             r"\b(?:create|make|add|set up|new|put in|schedule|enter|have|i'd like)\s+(?:an? |the |my )?(?:new |recurring |calendar |all[- ]day )*(?:event|entry)\b[\s,:\-–—]*(?:(?:for|called|named|titled|about|on|to|saying)\b)?[\s,:]*(?P<title>.+)",
             r"\A(?P<title>.+?)[\s,;.!?:\-–—]+(?:please |can you |could you |so |and )*(?:(?:add|put|schedule|mark|enter|note|save|write|block|book|get|pop|stick|log)\s+(?:it|that|this|them|those|me)\b.*|(?:put|mark|write) (?:it|that) (?:down|in).*|save the date)\Z",
             r"\bi(?:'ve| have)?(?: also)? (?:have |got |had )?(?:an? )?(?P<title>(?<=\ba )\S.*|(?<=\ban )\S.*)\Z",
-            r"\A(?:we|i|there)(?:'ve| have|'re| are|'s| is|'m| am)?(?: got| having| also| going to be| gonna have| have| is)*(?: going to| seeing| meeting(?! with\b)| off to| attending)?\s+(?P<title>.+)",
+            r"\A(?:we|i|there)(?:'ve| have|'re| are|'s| is|'m| am)?(?: got| having| also| going to be| gonna have| have| is)*(?: going to| off to| attending)?\s+(?P<title>.+)",
             r"\b(?:schedule|arrange|plan|book|organi[sz]e|set up|set|fix(?: up)?|pencil in|pencil|create|make|reserve|block(?: off| out)?|add|put(?: in| down)?|mark|keep|save|new|sign me up for|put me down for|enter|insert|line up|host|throw|have|save the date for|i need|need)\b(?: me| us)?(?: time)?\s*:?\s*(?:for (?=the |my |a ))?(?P<title>.+)",
             r"\A(?P<title>.+)\Z",
         ),
@@ -106,10 +109,17 @@ _COMMANDS: Final[dict[IntentLabel, tuple[re.Pattern[str], ...]]] = {
         ),
     }.items()
 }  # fmt: skip
+_WAKE: Final = re.compile(r"\A(?:wake (?:me|us)(?: up)?|get me (?:up|out of bed)|wake[- ]?up call)\Z", re.IGNORECASE)
+_STATED: Final = re.compile(
+    r"\A(?:(?:we|i|there|it|this|that)(?:'ve| have|'s| is| are|'re|'m| am| will be|'ll be)?(?: also| got| having| going to be| going to| got to go to)*|"
+    r"new (?:event|entry|appointment)|event|for)\s+(?=\S)",
+    re.IGNORECASE,
+)
 _EMPTY: Final = frozenset(
     "a an the my me it that this them something someone some stuff thing things one reminder reminders alarm alarms note "
     "notes memo event events entry calendar please new for to set add create make schedule another up i want need need like "
-    "in on down us list down list. idea of later you do can something. anything else quick let know with".split()
+    "in on down us list down list. idea of later you do can something. anything else quick let know with remind reminding "
+    "reminded take write jot each time put tell record notify alert be".split()
 )
 
 
@@ -138,7 +148,7 @@ def title_of(label: IntentLabel, text: str, times: Spans) -> str | None:
     """What the reminder, note or event is called; None when the words name nothing."""
     bare = polite_removed(without(text, times)).strip(" ,;:-–—")
     if not bare or _is_empty(bare):
-        return None
+        return _bare_alarm(label, bare)
     for pattern in _COMMANDS[label]:
         match = pattern.search(bare)
         if match is None:
@@ -146,10 +156,13 @@ def title_of(label: IntentLabel, text: str, times: Spans) -> str | None:
         named = match.groupdict()
         title = _listed(named) if named.get("list") else cleaned(named.get("title") or "", label)
         if title and not _is_empty(title):
-            return title
-        if title == "" or title is None:
-            continue
-    return None
+            return _WAKE.sub("wake up", title)
+    return _bare_alarm(label, bare)
+
+
+def _bare_alarm(label: IntentLabel, bare: str) -> str | None:
+    """An alarm needs no other name."""
+    return "alarm" if label is IntentLabel.CREATE_REMINDER and re.search(r"\balarm\b", bare, re.IGNORECASE) else None
 
 
 def _listed(named: dict[str, str | None]) -> str | None:
@@ -180,6 +193,10 @@ def cleaned(title: str, label: IntentLabel | None = None) -> str:
             title = _LEADING.sub("", title)
         else:
             title = re.sub(r"\A(?:that|saying|about|to|of)\s+", "", title, flags=re.IGNORECASE)
+    if (inner := _QUOTED.match(title)) is not None:
+        title = (inner["inner"] or inner["left"] or "").strip(_EDGES)
+    if label is IntentLabel.SCHEDULE_EVENT:
+        title = _STATED.sub("", title)
     if label is not None and label is not IntentLabel.CREATE_NOTE:
         title = _DETERMINER.sub("", title)
     return title
