@@ -19,6 +19,13 @@ _OTHER_ROLE: Final = re.compile(
 _BULLET: Final = re.compile(r"^\s*(?:#{1,6}\s+|[-*•+]\s+|>\s+)")
 _EMPHASIS: Final = re.compile(r"(\*{1,3}|_{2,3}|~~|`{1,3})(?=\S)|(?<=\S)(\*{1,3}|_{2,3}|~~|`{1,3})|`{3}")
 _LINK: Final = re.compile(r"!?\[([^\]]+)\]\([^)\s]*\)")
+_CLAIMED_ACT: Final = re.compile(
+    r"^\W*(?:(?:okay|ok|sure|done|alright|all right|great|got it|yes)\W+)*"
+    r"I(?:['’]ve|['’]ll| have| will| just)?(?: now| just| already)? "
+    r"(?:noted|(?:set|create|created|cancel|cancelled|canceled|delete|deleted|add|added) (?:a|an|the|your|that|this|it)\b"
+    r"|scheduled|booked|recorded|logged|saved|made a note|remind you|let \w+ know)",
+    re.IGNORECASE,
+)
 _LOOP_MAX_WORDS: Final = 8  # the longest phrase whose repetition is looked for
 _LOOP_TIMES: Final = 3  # a phrase said so often in a row is a loop; a single word once more ("no, no, no")
 
@@ -47,6 +54,8 @@ def tidied(sentence: str, before: Sequence[str] = ()) -> Tidied:
     text = " ".join(words)
     if not any(char.isalnum() for char in text):
         return Tidied("", ends)
+    if _CLAIMED_ACT.match(text):
+        return Tidied("", "claiming an act: only skills act, and what they did is told from their results")
     if _key(text) in {_key(said) for said in before}:
         return Tidied("", "endless repetition")
     return Tidied(text, ends)

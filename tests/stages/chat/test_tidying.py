@@ -49,3 +49,24 @@ def test_what_cannot_be_spoken_is_nothing(raw: str) -> None:
 def test_a_sentence_that_was_said_before_ends_the_reply() -> None:
     tidy = tidied("I AM fine!", ["Hello.", "I am fine."])
     assert (tidy.text, tidy.ends) == ("", "endless repetition")
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "I've noted 'Never, ever, try again.'",
+        "Sure! I have set a reminder for 3 PM.",
+        "I'll remind you tomorrow.",
+        "Okay, I just added it to your list.",
+        "Done. I've scheduled your meeting.",
+    ],
+)
+def test_a_model_does_not_claim_what_only_a_skill_can_have_done(claim: str) -> None:
+    found = tidied(claim)
+    assert found.text == ""
+    assert found.ends is not None
+
+
+@pytest.mark.parametrize("talk", ["I set great store by honesty.", "I added nothing.", "I note that you are tired."])
+def test_talk_that_claims_no_act_passes(talk: str) -> None:
+    assert tidied(talk).text == talk
