@@ -59,7 +59,7 @@ class SentenceStream:
         """The text in sentences, white space kept; the last one may be incomplete."""
         found: list[str] = []
         for line in text.splitlines(keepends=True) or [""]:
-            for part in self._segmenter.segment(line) if line.strip() else [line]:
+            for part in self._parts(line):
                 if found and not found[-1].endswith("\n") and _belongs(found[-1], part):
                     found[-1] += part
                 else:
@@ -67,6 +67,13 @@ class SentenceStream:
         if text.endswith("\n"):
             found.append("")
         return found
+
+    def _parts(self, line: str) -> list[str]:
+        """pysbd's cuts of a line, or the line itself where it loses something (it does, of "?.??")."""
+        if not line.strip():
+            return [line]
+        parts = list(self._segmenter.segment(line))
+        return parts if "".join("".join(parts).split()) == "".join(line.split()) else [line]
 
 
 def sentences_of(text: str) -> list[str]:

@@ -22,7 +22,7 @@ _LINK: Final = re.compile(r"!?\[([^\]]+)\]\([^)\s]*\)")
 _CLAIMED_ACT: Final = re.compile(
     r"^\W*(?:(?:okay|ok|sure|done|alright|all right|great|got it|yes)\W+)*"
     r"I(?:['’]ve|['’]ll| have| will| just)?(?: now| just| already)? "
-    r"(?:noted|(?:set|create|created|cancel|cancelled|canceled|delete|deleted|add|added) (?:a|an|the|your|that|this|it)\b"
+    r"(?:noted|(?:set|created?|cancel(?:l?ed)?|deleted?|add(?:ed)?) (?:an?|the|your|that|this|it)\b"
     r"|scheduled|booked|recorded|logged|saved|made a note|remind you|let \w+ know)",
     re.IGNORECASE,
 )
