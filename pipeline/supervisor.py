@@ -73,7 +73,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
-        self.address: BusAddress | None = None
+        self.engine = settings.engine  # how it is reached, once it has been started
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[BusAddress]:
@@ -82,7 +82,7 @@ class Supervisor:
         with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
             try:
                 address = await self._start_bus() if own_bus else _configured(self._settings)
-                engine = await self._start_engine()
+                engine = self.engine = await self._start_engine()
                 await self._start_workers(address, engine)
                 if own_bus:
                     instance.write(self._settings.data_dir, _instance(address, engine))
@@ -104,11 +104,11 @@ class Supervisor:
             "bus", [str(server.binary()), "-c", str(store / server.CONFIG_NAME)], path, process=process, starts=1
         )
         self._watch(bus)
-        self.address = BusAddress(f"nats://{server.HOST}:{port}", token)
-        async with connected(self.address, "parley-up") as connection:
+        address = BusAddress(f"nats://{server.HOST}:{port}", token)
+        async with connected(address, "parley-up") as connection:
             await streams.declare_streams(connection.js)
         self._tell(f"bus        nats-server on {server.HOST}:{port}")
-        return self.address
+        return address
 
     async def _start_engine(self) -> EngineSettings:
         """Start the embedded engine where it is wanted; how the workers reach the engine."""

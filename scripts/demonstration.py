@@ -106,7 +106,7 @@ async def _demonstrate(settings: Settings, console: Console) -> int:
 
 
 async def _converse(front_end: FrontEnd, console: Console) -> list[FollowedTurn]:
-    voice = make_voice("pyttsx3")
+    voice = make_voice("hibari")
     await voice.load()
     conversation = front_end.new_meta().conversation
     turns = []
