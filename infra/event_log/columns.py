@@ -19,11 +19,9 @@ from schemas.errors import InvalidField, NewerSchema, SchemaError
 from schemas.event import Event, Fact, Meta
 from schemas.subjects import parse_subject
 
-TYPE_HEADERS: Final = ("Parley-Type", "ce-type")
-STAGE_HEADERS: Final = ("Parley-Stage", "ce-source")
-QUEUE_HEADER: Final = "Parley-Queue-Ms"
-WORK_HEADER: Final = "Parley-Work-Ms"
-ATTEMPT_HEADER: Final = "Parley-Attempt"
+TYPE_HEADER: Final = "ce-type"
+STAGE_HEADER: Final = "ce-source"
+HOP_HEADER: Final = "Parley-Hop"  # "<queue ms> <work ms> <attempt>", as infra/bus/delivery.py writes it
 TRACE_HEADER: Final = "traceparent"
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -70,11 +68,12 @@ def columns_of(row: Row) -> Columns:
 
 
 def _event(row: Row) -> Columns:
-    event = catalogue.decode(row.payload, _first(row.headers, TYPE_HEADERS))
+    event = catalogue.decode(row.payload, row.headers.get(TYPE_HEADER))
     _refuse_unless_plausible(event, row.subject)
     # The fact is taken from the message and not from the model, which has dropped what a later minor version added.
     tree = pydantic_core.from_json(row.payload)
     unread: dict[str, str] = {}
+    queue_ms, work_ms, attempt = _hop(row.headers, unread)
     rest = {name: value for name, value in tree["meta"].items() if name not in _META_FIELDS}
     meta = event.meta
     return Columns(
@@ -94,9 +93,9 @@ def _event(row: Row) -> Columns:
         time_zone=meta.time_zone,
         speech=meta.speech,
         schema_version=meta.schema_version,
-        queue_ms=_milliseconds(row.headers, QUEUE_HEADER, unread),
-        work_ms=_milliseconds(row.headers, WORK_HEADER, unread),
-        attempt=_attempt(row.headers, unread),
+        queue_ms=queue_ms,
+        work_ms=work_ms,
+        attempt=attempt,
         traceparent=_traceparent(row.headers, unread),
         payload=_dumped(tree["fact"]),
         rest=_dumped({"meta": rest, "headers": unread}) if rest or unread else None,
@@ -122,16 +121,17 @@ def _invalid(row: Row, refused: Exception) -> Columns:
         body = {"hex": row.payload.hex()}
     headers = {_printable(name): _printable(value) for name, value in row.headers.items()}
     payload = {**wrong, "subject": _printable(row.subject), "headers": headers, **body}
-    stage = _first(row.headers, STAGE_HEADERS)
     unread: dict[str, str] = {}  # not kept apart: all headers stand in the payload
+    queue_ms, work_ms, attempt = _hop(row.headers, unread)
+    stage = row.headers.get(STAGE_HEADER)
     columns = Columns(
         stream_seq=row.stream_seq,
         type=INVALID,
         payload=json.dumps(payload),
         stage=stage if stage and _STAGE.match(stage) else None,
-        queue_ms=_milliseconds(row.headers, QUEUE_HEADER, unread),
-        work_ms=_milliseconds(row.headers, WORK_HEADER, unread),
-        attempt=_attempt(row.headers, unread),
+        queue_ms=queue_ms,
+        work_ms=work_ms,
+        attempt=attempt,
         traceparent=_traceparent(row.headers, unread),
     )
     try:
@@ -141,32 +141,31 @@ def _invalid(row: Row, refused: Exception) -> Columns:
     return columns._replace(tenant=at.tenant, run=at.run, conversation=at.conversation, turn=at.turn)
 
 
-def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((headers[name] for name in names if name in headers), None)
-
-
-def _milliseconds(headers: Mapping[str, str], name: str, unread: dict[str, str]) -> float | None:
-    """A time in a header; NULL when there is none. One that is no time is kept in `unread`."""
-    text = headers.get(name)
+def _hop(headers: Mapping[str, str], unread: dict[str, str]) -> tuple[float | None, float | None, int | None]:
+    """Queue time, work time and attempt of the hop; NULLs without the header. One that is none is kept in `unread`."""
+    text = headers.get(HOP_HEADER)
     if text is None:
-        return None
+        return None, None, None
+    parts = text.split(" ")
+    if len(parts) == 3:
+        queue_ms, work_ms, attempt = _milliseconds(parts[0]), _milliseconds(parts[1]), _attempt(parts[2])
+        if queue_ms is not None and work_ms is not None and attempt is not None:
+            return queue_ms, work_ms, attempt
+    unread[HOP_HEADER] = _printable(text)
+    return None, None, None
+
+
+def _milliseconds(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = math.nan
-    if math.isfinite(value) and value >= 0:
-        return value
-    unread[name] = _printable(text)
-    return None
-
-
-def _attempt(headers: Mapping[str, str], unread: dict[str, str]) -> int | None:
-    text = headers.get(ATTEMPT_HEADER)
-    if text is None:
         return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _attempt(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _ATTEMPT_MAX:
         return int(text)
-    unread[ATTEMPT_HEADER] = _printable(text)
     return None
 
 

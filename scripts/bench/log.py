@@ -91,11 +91,9 @@ def messages(count: int) -> list[Row]:
         for event in turn(number):
             seq = len(rows) + 1
             headers = {
-                "Parley-Type": event.meta.type,
-                "Parley-Stage": event.meta.stage,
-                "Parley-Queue-Ms": f"{seq % 7 + 0.25:.3f}",
-                "Parley-Work-Ms": f"{seq % 310 + 1.5:.3f}",
-                "Parley-Attempt": "1",
+                "ce-type": event.meta.type,
+                "ce-source": event.meta.stage,
+                "Parley-Hop": f"{seq % 7 + 0.25:.3f} {seq % 310 + 1.5:.3f} 1",
                 "traceparent": TRACE,
                 "Nats-Msg-Id": event.meta.id,
             }

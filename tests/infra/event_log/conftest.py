@@ -19,9 +19,7 @@ from schemas.turns import SpeechTurnOpened, TextTurnOpened, TurnCompleted
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADERS = {
-    "Parley-Queue-Ms": "1.500",
-    "Parley-Work-Ms": "20.250",
-    "Parley-Attempt": "1",
+    "Parley-Hop": "1.500 20.250 1",
     "traceparent": TRACE,
     "Nats-Msg-Id": "whatever",
 }
@@ -118,7 +116,7 @@ def row() -> Callable[..., Row]:
     """A message of the stream that carries an event."""
 
     def carry(stream_seq: int, event: Event[Fact], headers: dict[str, str] | None = None) -> Row:
-        told = {**HEADERS, "Parley-Type": event.meta.type, "Parley-Stage": event.meta.stage}
+        told = {**HEADERS, "ce-type": event.meta.type, "ce-source": event.meta.stage}
         return Row(stream_seq, event.subject, told if headers is None else headers, event.encoded())
 
     return carry

@@ -14,7 +14,7 @@ from infra.event_log.appending import Appending
 from infra.event_log.port import Batch, LogLimits, Row, StreamIdentity
 from schemas.event import Event, Fact
 
-HEADERS = ["Parley-Queue-Ms", "Parley-Work-Ms", "Parley-Attempt", "traceparent", "Parley-Type", "Parley-Stage", "X"]
+HEADERS = ["Parley-Hop", "traceparent", "ce-type", "ce-source", "X"]
 any_text = st.text(st.characters(exclude_categories=()), max_size=20)  # lone surrogates too
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -72,10 +72,11 @@ async def test_missing_headers_are_null(log: EventLog, typed: Typed, row: AsRow,
     ]
 
 
+@pytest.mark.parametrize("hop", ["soon 1 1", "1 inf 1", "1 -1 1", "1 1 0", "1 1", "1 1 1 1", "", "1 nan 1"])
 async def test_headers_that_cannot_be_read_are_kept_as_they_are(
-    log: EventLog, typed: Typed, row: AsRow, stream: StreamIdentity
+    log: EventLog, typed: Typed, row: AsRow, stream: StreamIdentity, hop: str
 ) -> None:
-    headers = {"Parley-Queue-Ms": "soon", "Parley-Work-Ms": "inf", "Parley-Attempt": "0", "traceparent": "\udcff"}
+    headers = {"Parley-Hop": hop, "traceparent": "\udcff"}
 
     await log.append(Batch(stream, (row(1, typed()[0], headers),)))
 
@@ -119,7 +120,7 @@ async def test_what_is_no_event_is_recorded_as_invalid_and_stops_nothing(
     wrong = json.loads(str(told))
     assert wrong[kept[0]] == kept[1]
     assert wrong["field"] == "event"
-    assert wrong["headers"]["Parley-Type"] == "IntentClassified"
+    assert wrong["headers"]["ce-type"] == "IntentClassified"
 
 
 async def test_an_event_of_a_newer_major_version_is_kept_whole_as_invalid(

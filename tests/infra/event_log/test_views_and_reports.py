@@ -137,10 +137,7 @@ async def test_latency_counts_a_handling_once_however_much_it_said(
 ) -> None:
     start = first_of_a_turn(TextTurnOpened(text="hello"))
     said = [start.following("chat", index, TextTurnOpened(text=str(index)), start.meta.time) for index in range(3)]
-    rows = [
-        row(place + 1, event, {"Parley-Queue-Ms": "4", "Parley-Work-Ms": str(100 * (place + 1)), "Parley-Attempt": "2"})
-        for place, event in enumerate(said)
-    ]
+    rows = [row(place + 1, event, {"Parley-Hop": f"4 {100 * (place + 1)} 2"}) for place, event in enumerate(said)]
     await log.append(Batch(stream, (*rows, row(9, start, {}))))
 
     assert await seen(log, "SELECT stage, queue_ms, work_ms, first_said_ms, attempt, said FROM latency") == [
