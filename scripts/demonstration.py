@@ -45,6 +45,13 @@ RECORDINGS: Final = "moonshine-voice"
 BAR_WIDTH: Final = 40
 LOGGED_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.1
+CELL_CHARS: Final = 32
+SUMMARY: Final[dict[str, tuple[str, ...] | None]] = {
+    "turns": ("number", "kind", "text", "intents", "status", "total_ms"),
+    "latency": None,
+    "engines": ("backend", "model", "fallback", "replies", "completion_tokens"),
+    "counts": ("type", "events"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +196,10 @@ def _bars(turn: FollowedTurn) -> TerminalTable:
 async def _summary(bus: Bus, console: Console, turns: Sequence[FollowedTurn]) -> None:
     console.rule("what the log says (DuckDB, asked over the bus while it is written)")
     await _all_logged(bus, len(turns))
-    for name in ("turns", "latency", "engines", "counts"):
+    for name, columns in SUMMARY.items():
         report = reports.report(name)
         table = await ask_log(bus, report.sql, report.parameters())
-        console.print(terminal_table(table, title=f"{report.title}: {report.says}"))
+        console.print(terminal_table(table, f"{report.title}: {report.says}", columns=columns, cell_chars=CELL_CHARS))
 
 
 async def _all_logged(bus: Bus, turns: int) -> None:
