@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ctranslate2 import StorageView  # type: ignore[import-untyped]  # it has none
+from ctranslate2 import StorageView
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 from numpy.typing import NDArray

@@ -4,7 +4,7 @@ The same text always gives the same sound.
 """
 
 import numpy as np
-from hibari import Hibari  # type: ignore[import-untyped]  # it has none
+from hibari import Hibari
 
 from infra import weights
 from infra.audio import pcm_of

@@ -232,7 +232,7 @@ async def test_when_nothing_was_heard_it_says_so(person: "Person", intent: Makes
 
 
 def test_the_declaration_says_what_the_stage_does() -> None:
-    assert (ROUTER.name, ROUTER.pace) == ("router", "quick")
+    assert ROUTER.name == "router"
     assert {fact.__name__ for fact in ROUTER.says} == {"TaskCompleted", "ReplyRequested"}
 
 
