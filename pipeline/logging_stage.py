@@ -28,7 +28,6 @@ DURABLE: Final = Durable(
     tokens_of(TRAINING_LOGGER.hears),
     max_deliver=-1,  # the log gives up on nothing
     max_ack_pending=2 * TRAINING_LOGGER.batch_max_rows,
-    in_batches=True,
 )
 
 log = logging.getLogger("parley.log")
@@ -57,7 +56,8 @@ class LogKeeping:
         async def heard(deliveries: list[Delivery]) -> None:
             rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
             done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
-            await deliveries[-1].ack()
+            for delivery in deliveries:
+                await delivery.ack()
             self.recorded += done.recorded
             self.copies += done.copies
             self.invalid += done.invalid

@@ -39,6 +39,7 @@ PUBLISH_TIMEOUT_S = 5.0
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 3
 READ_BATCH = 256
+FOLLOW_HEARTBEAT_S = 1.0  # nats-py begins anew after two to four missed ones
 
 _WRONG_LAST_SEQUENCE = 10071  # JetStream: "wrong last sequence"
 _STREAM_FULL = frozenset({10077, 10047, 10122})  # maximum messages, bytes or messages per subject exceeded
@@ -187,7 +188,7 @@ class Bus:
             raise
 
     async def put(self, subject: str, payload: bytes, headers: dict[str, str]) -> Receipt:
-        """Publish bytes to whatever stream takes `subject`. Raises like `say`, and InvalidField when they are too many."""
+        """Publish bytes to whatever stream takes `subject`. Raises like `say`; InvalidField when there are too many."""
         try:
             ack = await self.js.publish(subject, payload, timeout=PUBLISH_TIMEOUT_S, headers=headers)
         except APIError as refused:
@@ -197,7 +198,9 @@ class Bus:
                 raise BusFull(f"{refused.description}") from None
             if refused.err_code == _TOO_LARGE:
                 size = f"{len(payload)} bytes"
-                raise InvalidField("event", size, f"at most {streams.MESSAGE_MAX_BYTES} bytes, headers included") from None
+                raise InvalidField(
+                    "event", size, f"at most {streams.MESSAGE_MAX_BYTES} bytes, headers included"
+                ) from None
             raise BusUnavailable(f"{subject}: {refused.description}") from refused
         except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
             raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
@@ -229,12 +232,23 @@ class Bus:
         `from_now`: only those that come from now on.
         """
 
-        async def heard(raw: Msg) -> None:
-            await hearer(Delivery.of(raw))
+        last = (await self.js.stream_info(stream)).state.last_seq if from_now else 0
 
-        policy = DeliverPolicy.NEW if from_now else DeliverPolicy.ALL
+        async def heard(raw: Msg) -> None:
+            nonlocal last
+            seq = raw.metadata.sequence.stream
+            if seq > last:  # after a lost connection nats-py may begin earlier than where it was
+                last = seq
+                await hearer(Delivery.of(raw))
+
         subscription = await self.js.subscribe(
-            subject, stream=stream, ordered_consumer=True, cb=heard, deliver_policy=policy
+            subject,
+            stream=stream,
+            ordered_consumer=True,
+            cb=heard,
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            config=ConsumerConfig(opt_start_seq=last + 1),
+            idle_heartbeat=FOLLOW_HEARTBEAT_S,
         )
         try:
             yield

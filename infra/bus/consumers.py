@@ -17,6 +17,8 @@ from nats.errors import Error
 
 from infra.bus.delivery import Delivery, Next
 
+AWAY_WAIT_S = 0.25  # before asking again where nobody answers: JetStream is starting, or the durable is gone
+DRAIN_WITHIN_S = 2.0
 HEARTBEAT_S = 2.0  # the server's sign of life while a pull waits; two missed ones mean that the pull is lost
 SILENCE_S = 2.5 * HEARTBEAT_S
 PULL_EXPIRES_S = 30.0
@@ -58,6 +60,7 @@ class _Slot:
         self._watch: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
         self._idle = asyncio.Event()
+        self._in_hand: Delivery | None = None
         self._closed = False
         request = {"batch": 1, "expires": int(PULL_EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
         self._next = Next(json.dumps(request).encode(), self._inbox)
@@ -73,26 +76,35 @@ class _Slot:
         self._closed = True
         if self._watch is not None:
             self._watch.cancel()
+        if self._in_hand is not None:
+            self._in_hand.next = None  # its acknowledgement shall not ask for another
         await self._idle.wait()
         if self._subscription is not None:
-            with contextlib.suppress(Error):
-                await self._subscription.unsubscribe()
+            with contextlib.suppress(Error, TimeoutError):
+                async with asyncio.timeout(DRAIN_WITHIN_S):  # what is on its way arrives and is given back
+                    await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py's
 
     async def _arrived(self, raw: Msg) -> None:
         """A message, or the server's word about the request. Runs to its end before the next one is looked at."""
         self._heard_at = asyncio.get_running_loop().time()
         if not raw.reply:
-            if not _is_heartbeat(raw):
+            if _status(raw) in _NOBODY:
+                await asyncio.sleep(AWAY_WAIT_S)
+            if _status(raw) != _HEARTBEAT:
                 await self._ask()  # the request has expired, or the server has dropped it
             return
-        if self._closed:
-            return  # not acknowledged: it comes again, to somebody else
-        self._idle.clear()
         delivery = Delivery.of(raw, self._next)
+        if self._closed:
+            with contextlib.suppress(Error):
+                await delivery.again_in(0)  # at once, to somebody else
+            return
+        self._idle.clear()
+        self._in_hand = delivery
         try:
             await self._hearer(delivery)
         finally:
             self._heard_at = asyncio.get_running_loop().time()
+            self._in_hand = None
             self._idle.set()
         if not delivery.asked_for_next:
             await self._ask()
@@ -119,12 +131,20 @@ class _Slot:
         self._look_later()
 
 
-def _is_heartbeat(raw: Msg) -> bool:
-    return not raw.reply and (raw.headers or {}).get("Status") == "100"
+_HEARTBEAT = "100"
+_NOBODY = frozenset({"503", "404"})  # no responders; no such consumer
+
+
+def _status(raw: Msg) -> str:
+    return (raw.headers or {}).get("Status", "")
 
 
 class BatchConsumer:
-    """One pull of up to `batch` messages after another, handed on together; acknowledged as a whole by the last."""
+    """One pull of up to `batch` messages after another, handed on together.
+
+    Each is acknowledged for itself: an acknowledgement for all up to it would also stand for those that a killed
+    worker had in hand, or that a lost connection swallowed, since newer messages are delivered before they come again.
+    """
 
     def __init__(
         self, client: Client, stream: str, durable: str, hearer: BatchHearer, *, batch: int, wait_s: float
@@ -170,7 +190,9 @@ class BatchConsumer:
             except TimeoutError:
                 self._owed = self._owed if found else 0  # silent for too long: the request is lost
                 break
-            if raw is None or (not raw.reply and not _is_heartbeat(raw)):
+            if raw is None or (not raw.reply and _status(raw) != _HEARTBEAT):
+                if raw is not None and _status(raw) in _NOBODY:
+                    await asyncio.sleep(AWAY_WAIT_S)
                 self._owed = 0  # used up, expired or lost: ask again
                 break
             if raw.reply:

@@ -22,6 +22,7 @@ READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
 PORT_TRIES = 5
 CONFIG_NAME = "nats-server.conf"
 _POLL_S = 0.05
+_GREETING_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ async def start(store: Path, log: Path, *, port: int | None = None, token: str |
             raise BusServerFailed(f"nats-server did not answer within {READY_WITHIN_S:.0f} s; see {log}")
         if port is not None or "address already in use" not in _tail(log):
             break
-    said = _tail(log).strip()[-300:]
+    said = (_tail(log).strip().splitlines() or ["it said nothing"])[-1][-300:]
     raise BusServerFailed(f"nats-server ended with status {process.returncode}: {said} (see {log})")
 
 
@@ -97,9 +98,10 @@ async def _answers(process: Process, port: int) -> bool:
     deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
     while process.returncode is None and asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection(HOST, port)
-            greeting = await reader.readline()
-            writer.close()
+            async with asyncio.timeout(_GREETING_WITHIN_S):  # somebody else may hold the port and say nothing
+                reader, writer = await asyncio.open_connection(HOST, port)
+                with contextlib.closing(writer):
+                    greeting = await reader.readline()
             if greeting.startswith(b"INFO ") and process.returncode is None and _is_jetstream_up(greeting):
                 return True
         await asyncio.sleep(_POLL_S)

@@ -17,7 +17,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
 from schemas import subjects
 from schemas.catalogue import FACTS, SUBMISSIONS
@@ -34,6 +34,7 @@ ACK_WAIT_S = 10.0  # a worker that neither finishes nor says "still working" for
 MAX_ACK_PENDING = 1_000
 
 DEAD_SUBJECT = "parley.dead"
+_CANNOT_BE_UPDATED = frozenset({10012})  # JetStream: the consumer exists and one of its settings is fixed for ever
 _ADVISORIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
 
 
@@ -47,7 +48,6 @@ class Durable:
     in_order: bool = False  # one message at a time, in the order of the stream
     max_deliver: int = MAX_DELIVER
     max_ack_pending: int = MAX_ACK_PENDING
-    in_batches: bool = False  # one acknowledgement stands for all messages up to it
 
 
 def tokens_of(facts: Iterable[type]) -> tuple[str, ...]:
@@ -106,14 +106,24 @@ async def declare_streams(js: JetStreamContext) -> None:
 
 
 async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
-    """Make a durable consumer, or bring an existing one up to date, which subscribing alone would not do."""
+    """Make a durable consumer, or bring an existing one up to date, which subscribing alone would not do.
+
+    One with settings that cannot be changed is made anew and hears all of the stream again, which changes nothing:
+    whoever hears an event twice says and does nothing new.
+    """
     config = ConsumerConfig(
         durable_name=durable.name,
         deliver_policy=DeliverPolicy.ALL,
-        ack_policy=AckPolicy.ALL if durable.in_batches else AckPolicy.EXPLICIT,
+        ack_policy=AckPolicy.EXPLICIT,
         ack_wait=ACK_WAIT_S,
         max_deliver=durable.max_deliver,
         max_ack_pending=1 if durable.in_order else durable.max_ack_pending,
         filter_subjects=[subjects.every(token) for token in durable.tokens] or None,
     )
-    await js.add_consumer(durable.stream, config)  # creates, or updates where only these settings differ
+    try:
+        await js.add_consumer(durable.stream, config)  # creates, or updates where only these settings differ
+    except APIError as error:
+        if error.err_code not in _CANNOT_BE_UPDATED:
+            raise
+        await js.delete_consumer(durable.stream, durable.name)
+        await js.add_consumer(durable.stream, config)
