@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import intents, log, looking, running, turns
+from pipeline.cli import intents, log, looking, running, trace, turns
 
 app = typer.Typer(
     name="parley",
@@ -21,6 +21,7 @@ app.command()(intents.classify)
 app.command()(looking.topology)
 app.command()(looking.status)
 app.command()(looking.doctor)
+app.command()(trace.trace)
 app.add_typer(log.app, name="log")
 app.add_typer(intents.app, name="intents")
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from infra import settings as configuration
 from infra.bus.delivery import TYPE, Delivery, Hop
-from infra.event_log.port import Json, Table
+from infra.event_log.port import Json, Parameter, Table
 from pipeline import wiring
 from pipeline.cli import exits
 from pipeline.cli.exits import Exit, fail
@@ -81,7 +81,7 @@ def query(
 ) -> None:
     """Ask the event log with SQL, while Parley runs and when it does not. Views: turns, transcripts, intents, …"""
     with exits.told():
-        table = asyncio.run(_asked(sql))
+        table = asyncio.run(asked(sql))
         if as_json:
             for row in table.rows:
                 print(json.dumps(dict(zip(table.columns, row, strict=True)), ensure_ascii=False))
@@ -91,16 +91,17 @@ def query(
             fail(f"the answer was cut at {len(table.rows)} rows; ask for less, or add a LIMIT", Exit.TURN_FAILED)
 
 
-async def _asked(sql: str) -> Table:
+async def asked(sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
+    """The log's answer: from its owner over the bus, or from the file when no Parley runs."""
     settings = joined()
     if settings.bus.url is not None:
         async with bus_of(settings) as bus:
-            return await ask_log(bus, sql)
+            return await ask_log(bus, sql, parameters)
     from infra.event_log.log import open_read_only
 
     log = await open_read_only(wiring.log_path(settings))
     try:
-        return await log.ask(sql)
+        return await log.ask(sql, parameters)
     finally:
         await log.aclose()
 

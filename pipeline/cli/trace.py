@@ -1,0 +1,52 @@
+"""`parley trace TURN`: where the time of a turn went, drawn in the terminal from the log."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli import exits
+from pipeline.cli.log import asked
+from pipeline.waterfall import SQL, Span, bar, spans_of, total_ms
+from schemas.errors import InvalidField
+from schemas.ids import LIVE_RUN, checked_uuid7
+
+BAR_WIDTH = 40
+
+
+def trace(
+    turn: Annotated[str, typer.Argument(help="The turn's id: `turn_id` of `parley say --json`, or a row of the log.")],
+    run: Annotated[str, typer.Option("--run", help="The run; live unless it was a replay.")] = LIVE_RUN,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a span, one a line.")] = False,
+) -> None:
+    """Draw a turn as a waterfall: who handled what, how long it waited and how long it was worked on."""
+    with exits.told():
+        spans = spans_of(asyncio.run(asked(SQL, {"turn": checked_uuid7("TURN", turn), "run": run})))
+        if not spans:
+            raise InvalidField("TURN", turn, f"a turn that the log has in run {run!r}; `parley log query` lists them")
+        if as_json:
+            for span in spans:
+                print(json.dumps({**asdict(span), "queue_ms": span.queue_ms, "work_ms": span.work_ms}))
+        else:
+            Console().print(_drawn(spans))
+
+
+def _drawn(spans: list[Span]) -> Table:
+    total = total_ms(spans)
+    table = Table(title=f"{total:.0f} ms from opening to end", title_justify="left", box=None)
+    for name in ("stage", f"0 … {total:.0f} ms", "queue ms", "work ms", "try", "said"):
+        table.add_column(name, justify="right" if name.endswith(" ms") and "…" not in name else "left", overflow="fold")
+    for span in spans:
+        times = dict.fromkeys(span.said)
+        said = ", ".join(name if span.said.count(name) == 1 else f"{span.said.count(name)} {name}" for name in times)
+        note = f" ({span.note})" if span.note else ""
+        line = Text(bar(span, total, BAR_WIDTH))
+        table.add_row(
+            span.stage, line, f"{span.queue_ms:.1f}", f"{span.work_ms:.1f}", str(span.attempt), Text(said + note)
+        )
+    return table
