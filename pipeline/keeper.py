@@ -76,7 +76,8 @@ class Keeper:
 
     async def refuse(self, meta: Meta, failure: said.StageFailed) -> list[Event[Fact]]:
         """End a turn whose submission cannot be accepted; `meta` is what could be read of it."""
-        stand_in: Event[Any] = Event.first(intake.InterruptRequested(reason="its submission was refused"), meta)
+        fact = intake.InterruptRequested(reason="its submission was refused")
+        stand_in: Event[Any] = Event.first(fact, meta.model_copy(update={"type": type(fact).__name__}))
         async with self._books() as tx:
             if await turns.find(tx, meta) is None:
                 await turns.insert(tx, stand_in, "waiting", self._clock.now())
@@ -214,8 +215,8 @@ class Keeper:
     ) -> None:
         now = self._clock.now()
         event = cause.following(NAME, index, fact, now, number=number, deadline=deadline)
-        await outbox.add(tx, event, now)
-        tx.said.append(event)
+        if await outbox.add(tx, event, now):
+            tx.said.append(event)
 
 
 def _submission(turn: Turn) -> Event[Any]:

@@ -15,7 +15,7 @@ from infra.bus.connection import Bus, BusFull, BusUnavailable
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
-from infra.state import outbox, turns
+from infra.state import outbox, pruning, turns
 from infra.state.port import State
 from infra.telemetry import root
 from pipeline import dead_letters, keeper, retry
@@ -174,5 +174,6 @@ class Keeping:
         await self._publish([decode(row.payload) for row in left])
 
     async def _prune(self) -> None:
+        await pruning.prune(self._state, self._clock.now())
         async with self._state.transaction() as tx:
             await turns.prune(tx, self._clock.now())

@@ -28,13 +28,14 @@ class Outgoing:
     created_at: datetime
 
 
-async def add(tx: Transaction, event: Event[Any], now: datetime, headers: Mapping[str, str] | None = None) -> None:
-    """Put an event in; one that is there already (by its id) stays as it is."""
-    await tx.execute(
+async def add(tx: Transaction, event: Event[Any], now: datetime, headers: Mapping[str, str] | None = None) -> bool:
+    """Put an event in; one that is there already (by its id) stays as it is. Whether it is new."""
+    added = await tx.execute(
         "INSERT INTO outbox (id, subject, headers, payload, created_at) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO NOTHING",
         *(event.meta.id, event.subject, json.dumps(dict(headers or {})), event.encoded(), now),
     )
+    return added > 0
 
 
 async def pending(tx: Transaction, limit: int) -> list[Outgoing]:

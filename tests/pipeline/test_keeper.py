@@ -1,0 +1,425 @@
+"""The keeper's rules, on a real file and a clock that stands still: order, deadlines, interruptions, and one end."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.clock import SetClock, new_id
+from infra.state import history, outbox
+from infra.state.port import State
+from infra.state.scope import scope_of
+from infra.state.sqlite import open_state
+from pipeline.keeper import WAITING_MAX, Keeper
+from schemas.event import Event, Fact, Meta
+from schemas.turns import (
+    FeedbackRecorded,
+    SpeechTurnOpened,
+    StageFailed,
+    TextTurnOpened,
+    TurnCompleted,
+    TurnFailed,
+    TurnInterrupted,
+)
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Submitter
+
+    Talk = Callable[..., Submitter]
+
+Said = list[Event[Fact]]
+
+
+async def told(keeper: Keeper, *events: Event[Fact]) -> Said:
+    """What the keeper says to these events."""
+    return [said for event in events for said in await keeper.handle(event)]
+
+
+def kinds(said: Said) -> list[type[Fact]]:
+    return [type(event.fact) for event in said]
+
+
+async def remembered(state: State, turn: Event[Fact]) -> list[tuple[str, str]]:
+    """The conversation's history as the next turn would see it."""
+    async with state.transaction() as tx:
+        found = await history.recent(tx, scope_of(turn.meta), turn.meta.conversation, 1_000, 100)
+    return [(entry.user, entry.reply) for entry in found]
+
+
+# Opening, in order
+
+
+async def test_the_first_turn_is_opened_with_number_one_and_a_deadline(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    turn = talk().text("what time is it")
+
+    [opened] = await told(keeper, turn)
+
+    assert opened.fact == TextTurnOpened(text="what time is it")
+    assert (opened.meta.turn, opened.meta.number) == (turn.meta.turn, 1)
+    assert opened.meta.deadline == clock.now() + timedelta(seconds=60)
+    assert (opened.meta.cause, opened.meta.stage) == (turn.meta.id, "keeper")
+
+
+async def test_a_spoken_turn_is_opened_with_its_sound(keeper: Keeper, talk: "Talk") -> None:
+    turn = talk().sound()
+
+    [opened] = await told(keeper, turn)
+
+    assert isinstance(opened.fact, SpeechTurnOpened)
+    assert opened.fact.audio == turn.fact.audio  # type: ignore[attr-defined]  # it was submitted with one
+
+
+async def test_the_next_turn_opens_when_the_one_before_has_ended(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    first, second, third = ann.text("one"), ann.text("two"), ann.text("three")
+    await told(keeper, first)
+    assert await told(keeper, second, third) == [], "they wait"
+
+    said = await told(keeper, *ann.chosen(first, "Done."))
+
+    assert kinds(said) == [TurnCompleted, TextTurnOpened]
+    assert said[1].fact == TextTurnOpened(text="two")
+    assert [event.meta.number for event in said] == [1, 2]
+
+
+async def test_its_deadline_counts_from_its_opening(keeper: Keeper, talk: "Talk", clock: SetClock) -> None:
+    ann = talk()
+    first, second = ann.text(), ann.text()
+    await told(keeper, first, second)
+    clock.at += timedelta(seconds=50)
+
+    [_, opened] = await told(keeper, *ann.chosen(first, "Done."))
+
+    assert opened.meta.deadline == clock.now() + timedelta(seconds=60)
+
+
+async def test_other_conversations_are_not_held_up(keeper: Keeper, talk: "Talk") -> None:
+    await told(keeper, talk().text())
+
+    assert kinds(await told(keeper, talk().text(), talk().text())) == [TextTurnOpened, TextTurnOpened]
+
+
+async def test_conversations_of_the_same_name_in_other_runs_and_tenants_are_others(
+    keeper: Keeper, talk: "Talk"
+) -> None:
+    ann = talk()
+    turn, other = ann.text(), ann.text()
+    replayed = turn.model_copy(update={"meta": turn.meta.model_copy(update={"run": "replay-1"})})
+    elsewhere = other.model_copy(update={"meta": other.meta.model_copy(update={"tenant": "acme"})})
+
+    said = await told(keeper, turn, replayed, elsewhere)
+
+    assert kinds(said) == [TextTurnOpened] * 3
+    assert [event.meta.number for event in said] == [1, 1, 1]
+
+
+async def test_turns_are_numbered_as_they_were_accepted_whatever_becomes_of_them(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    ann, numbers = talk(), []
+    for n in range(5):
+        turn = ann.text(str(n))
+        [opened] = await told(keeper, turn)
+        numbers.append(opened.meta.number)
+        await told(keeper, ann.failed(turn) if n % 2 else ann.chosen(turn, "Done.")[-1])
+
+    assert numbers == [1, 2, 3, 4, 5]
+
+
+# Completion
+
+
+async def test_without_speech_a_turn_is_complete_with_its_reply(keeper: Keeper, talk: "Talk", state: State) -> None:
+    ann = talk(speech=False)
+    turn = ann.text("how are you")
+    await told(keeper, turn)
+    sentences, reply = ann.chosen(turn, "Fine.", "And you?")[:-1], ann.chosen(turn, "Fine.", "And you?")[-1]
+    assert await told(keeper, *sentences) == []
+
+    [end] = await told(keeper, reply)
+
+    assert end.fact == TurnCompleted(reply="Fine. And you?", sentences=2, audio_s=None)
+    assert await remembered(state, turn) == [("how are you", "Fine. And you?")]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [3, 4, 0, 1, 2], [2, 4, 1, 0, 3], [0, 3, 1, 2, 4]])
+async def test_with_speech_a_turn_is_complete_with_its_last_sound_in_whatever_order_it_is_heard(
+    keeper: Keeper, talk: "Talk", order: list[int]
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.text()
+    await told(keeper, turn)
+    events = [*ann.chosen(turn, "Fine.", "And you?"), *ann.spoken(turn, "Fine.", "And you?")]
+
+    assert await told(keeper, *(events[place] for place in order[:-1])) == []
+    [end] = await told(keeper, events[order[-1]])
+
+    assert end.fact == TurnCompleted(reply="Fine. And you?", sentences=2, audio_s=3.0)
+
+
+async def test_history_holds_what_was_heard_of_a_spoken_turn_as_the_question(
+    keeper: Keeper, talk: "Talk", state: State
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.sound()
+
+    await told(keeper, turn, *ann.chosen(turn, "Fine."), *ann.spoken(turn, "Fine."))
+
+    assert await remembered(state, turn) == [("what was heard", "Fine.")]
+
+
+# Once
+
+
+async def test_a_repeated_submission_changes_nothing(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    turn, second = ann.text(), ann.text()
+    await told(keeper, turn)
+
+    assert await told(keeper, turn, turn) == []
+    assert await told(keeper, second, second) == []
+    assert kinds(await told(keeper, *ann.chosen(turn, "Done."))) == [TurnCompleted, TextTurnOpened]
+    assert await told(keeper, turn, second) == [], "also after its end"
+
+
+async def test_repeated_and_late_events_end_nothing_twice(keeper: Keeper, talk: "Talk", state: State) -> None:
+    ann = talk(speech=True)
+    turn = ann.text()
+    events = [*ann.chosen(turn, "Fine."), *ann.spoken(turn, "Fine.")]
+    await told(keeper, turn)
+
+    said = await told(keeper, *(event for event in events for _ in range(2)))
+
+    assert kinds(said) == [TurnCompleted]
+    assert await told(keeper, *events, ann.failed(turn), ann.stop(turn)) == []
+    assert await remembered(state, turn) == [("hello", "Fine.")]
+
+
+async def test_feedback_is_recorded_once(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    turn = ann.text()
+    await told(keeper, turn, *ann.chosen(turn, "Fine."))
+    given = ann.feedback(turn)
+
+    [recorded] = await told(keeper, given)
+
+    assert recorded.fact == FeedbackRecorded(about=turn.meta.turn, rating="up")
+    assert await told(keeper, given) == []
+
+
+async def test_two_keepers_on_one_file_open_and_end_each_turn_once(
+    keeper: Keeper, talk: "Talk", state_file: Path, clock: SetClock
+) -> None:
+    async with open_state(state_file, clock) as same_file:
+        second = Keeper(same_file, clock)
+        people = [talk() for _ in range(8)]
+        firsts, seconds = [ann.text() for ann in people], [ann.text() for ann in people]
+        events: list[Event[Fact]] = [*firsts, *seconds]
+        for ann, turn in zip(people, firsts, strict=True):
+            events += ann.chosen(turn, "Done.")
+
+        async def all_by(one: Keeper) -> Said:
+            return await told(one, *events)
+
+        one_said, other_said = await asyncio.gather(all_by(keeper), all_by(second))
+        said = [*one_said, *other_said]
+
+    opened = [event.meta.turn for event in said if isinstance(event.fact, TextTurnOpened)]
+    ended = [event.meta.turn for event in said if isinstance(event.fact, TurnCompleted)]
+    assert sorted(opened) == sorted(turn.meta.turn for turn in (*firsts, *seconds))
+    assert sorted(ended) == sorted(turn.meta.turn for turn in firsts)
+    assert sorted({event.meta.number for event in said}) == [1, 2]
+
+
+async def test_what_is_said_lies_in_the_outbox_until_it_is_published(
+    keeper: Keeper, talk: "Talk", state: State
+) -> None:
+    said = await told(keeper, talk().text(), talk().text())
+
+    async with state.transaction() as tx:
+        waiting = await outbox.pending(tx, 10)
+    assert sorted(row.payload for row in waiting) == sorted(event.encoded() for event in said)
+
+
+# Limits
+
+
+async def test_a_turn_whose_deadline_has_passed_fails_and_the_next_one_opens(
+    keeper: Keeper, talk: "Talk", clock: SetClock, state: State
+) -> None:
+    ann = talk()
+    first, second = ann.text("one"), ann.text("two")
+    await told(keeper, first, second)
+    clock.at += timedelta(seconds=59)
+    assert await keeper.sweep() == []
+    clock.at += timedelta(seconds=1)
+
+    failed, opened = await keeper.sweep()
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert failed.fact.code == "deadline"
+    assert opened.fact == TextTurnOpened(text="two")
+    assert await keeper.sweep() == []
+    assert await remembered(state, first) == [], "nothing was answered"
+
+
+async def test_a_conversation_in_which_too_much_waits_is_told_that_it_is_busy(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    first = ann.text()
+    waiting = [ann.text() for _ in range(WAITING_MAX)]
+    assert kinds(await told(keeper, first, *waiting)) == [TextTurnOpened]
+
+    refused = await told(keeper, ann.text())
+
+    assert kinds(refused) == [TurnFailed]
+    assert refused[0].fact.code == "busy"  # type: ignore[attr-defined]  # a TurnFailed
+    assert kinds(await told(keeper, talk().text())) == [TextTurnOpened], "others are not"
+    assert kinds(await told(keeper, ann.chosen(first, "Done.")[-1])) == [TurnCompleted, TextTurnOpened]
+    assert await told(keeper, ann.text()) == [], "there is room again"
+
+
+# Failures
+
+
+async def test_a_stage_that_gave_up_ends_the_turn_without_telling_the_person_its_inner_life(
+    keeper: Keeper, talk: "Talk"
+) -> None:
+    ann = talk()
+    turn, second = ann.text(), ann.text()
+    await told(keeper, turn, second)
+
+    failed, opened = await told(keeper, ann.failed(turn))
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert (failed.fact.code, failed.fact.stage) == ("stage-failed", "stt")
+    assert failed.fact.error == "OSError: disk gone"
+    assert "disk" not in failed.fact.message
+    assert isinstance(opened.fact, TextTurnOpened)
+
+
+async def test_a_recording_that_cannot_be_used_is_told_by_field_and_value(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    turn = ann.sound()
+    await told(keeper, turn)
+    wrong = {"code": "unusable-audio", "field": "audio.size_bytes", "value": "0", "expected": "a recording"}
+
+    [failed] = await told(keeper, ann.failed(turn, **wrong))
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert failed.fact.code == "unusable-audio"
+    assert (failed.fact.field, failed.fact.value, failed.fact.expected) == ("audio.size_bytes", "0", "a recording")
+    assert "0 is not allowed; expected a recording" in failed.fact.message
+
+
+@pytest.mark.parametrize("kind", ["TextSubmitted", "AudioSubmitted", "InterruptRequested", "SomethingElse"])
+async def test_a_submission_that_cannot_be_read_fails_its_turn_and_holds_up_nobody(
+    keeper: Keeper, talk: "Talk", clock: SetClock, kind: str
+) -> None:
+    ann = talk()
+    turn = new_id()
+    meta = Meta(id="x", type=kind, conversation=ann.conversation, turn=turn, user="unknown", time=clock.now())
+    failure = StageFailed(
+        failed_stage="keeper",
+        error="InvalidField",
+        message="fact.text: ''",
+        tries=1,
+        code="invalid",
+        field="fact.text",
+        value="''",
+        expected="some text",
+    )
+
+    [failed] = await keeper.refuse(meta, failure)
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert (failed.fact.code, failed.fact.field, failed.meta.turn) == ("invalid", "fact.text", turn)
+    assert await keeper.refuse(meta, failure) == [], "a repetition changes nothing"
+    assert kinds(await told(keeper, ann.text())) == [TextTurnOpened]
+
+
+async def test_an_unreadable_message_about_a_turn_that_exists_does_not_end_it(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    ann = talk()
+    turn = ann.text()
+    await told(keeper, turn)
+    failure = StageFailed(failed_stage="keeper", error="InvalidField", message="", tries=1, code="invalid")
+
+    assert await keeper.refuse(turn.meta, failure) == []
+
+    assert kinds(await told(keeper, ann.chosen(turn, "Done.")[-1])) == [TurnCompleted]
+
+
+# Interruption
+
+
+async def test_a_turn_that_interrupts_ends_the_open_one_and_opens(keeper: Keeper, talk: "Talk", state: State) -> None:
+    ann = talk(speech=True)
+    first, newer = ann.text("tell me everything"), ann.text("stop", interrupts=True)
+    sentences = ann.chosen(first, "First.", "Second.", "Third.")
+    await told(keeper, first, *sentences, *ann.spoken(first, "First.", "Second."))
+
+    ended, opened = await told(keeper, newer)
+
+    assert ended.fact == TurnInterrupted(
+        reason="interrupted by a newer turn", by=newer.meta.turn, spoken="First. Second."
+    )
+    assert opened.fact == TextTurnOpened(text="stop")
+    assert await remembered(state, first) == [("tell me everything", "First. Second.")]
+
+
+async def test_interrupting_where_nothing_is_open_is_an_ordinary_turn(keeper: Keeper, talk: "Talk") -> None:
+    assert kinds(await told(keeper, talk().text(interrupts=True))) == [TextTurnOpened]
+
+
+@pytest.mark.parametrize(
+    ("played", "heard"),
+    [(None, "First. Second."), (0, ""), (1, "First."), (2, "First. Second."), (9, "First. Second.")],
+)
+async def test_history_keeps_only_what_the_front_end_says_was_played(
+    keeper: Keeper, talk: "Talk", state: State, played: int | None, heard: str
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.text("go on")
+    await told(keeper, turn, *ann.chosen(turn, "First.", "Second.", "Third."), *ann.spoken(turn, "First.", "Second."))
+
+    [ended] = await told(keeper, ann.stop(turn, played))
+
+    assert ended.fact == TurnInterrupted(reason="enough", spoken=heard)
+    assert await remembered(state, turn) == ([("go on", heard)] if heard else [])
+
+
+async def test_without_speech_what_was_chosen_counts_as_heard(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk(speech=False)
+    turn = ann.text()
+    await told(keeper, turn, *ann.chosen(turn, "First.", "Second.")[:1])
+
+    [ended] = await told(keeper, ann.stop(turn))
+
+    assert ended.fact == TurnInterrupted(reason="enough", spoken="First.")
+
+
+async def test_a_turn_that_waits_can_be_stopped_before_it_opens(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    first, second, third = ann.text("one"), ann.text("two"), ann.text("three")
+    await told(keeper, first, second, third)
+
+    [ended] = await told(keeper, ann.stop(second))
+    assert (type(ended.fact), ended.meta.number) == (TurnInterrupted, 2)
+
+    [_, opened] = await told(keeper, ann.chosen(first, "Done.")[-1])
+    assert opened.fact == TextTurnOpened(text="three")
+
+
+async def test_stopping_a_turn_that_never_was_or_has_ended_says_nothing(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    turn = ann.text()
+    assert await told(keeper, ann.stop(turn)) == []
+    await told(keeper, turn, *ann.chosen(turn, "Done."))
+
+    assert await told(keeper, ann.stop(turn)) == []
