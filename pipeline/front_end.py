@@ -18,6 +18,7 @@ from infra.telemetry import root
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact, Meta
+from schemas.ids import LIVE_RUN
 from schemas.intake import AudioSubmitted, InterruptRequested, Submission
 from schemas.turns import TurnEnd
 
@@ -110,11 +111,27 @@ class FrontEnd:
                     on_told(told)
         return followed
 
-    async def interrupt(self, meta: Meta, reason: str, sentences_played: int | None = None) -> None:
-        """Ask for a turn to be stopped."""
+    async def find(self, turn: str) -> Meta | None:
+        """The meta of a live turn that was opened, by its id alone."""
+        subject = f"{subjects.ROOT}.{self._settings.tenant}.{LIVE_RUN}.*.*.{turn}.*"
+        for _, message in await self._bus.messages(subjects.EVENT_STREAM, subject, 1):
+            return decode(message.data, message.headers.get(TYPE)).meta
+        return None
+
+    async def stop(self, meta: Meta, reason: str, sentences_played: int | None = None) -> TurnEnd:
+        """Ask for a turn to be stopped and return how it ended. Raises NoEnd, BusUnavailable."""
         fact = InterruptRequested(reason=reason, sentences_played=sentences_played)
         update = {"id": new_id(), "type": type(fact).__name__, "time": self._clock.now()}
-        await self._bus.say(Event[Fact].first(fact, meta.model_copy(update=update)), Hop("front-end"))
+        async with self._followed(meta) as coming:
+            await self._bus.say(Event[Fact].first(fact, meta.model_copy(update=update)), Hop("front-end"))
+            try:
+                async with asyncio.timeout(END_GRACE_S):
+                    while True:
+                        told = (await coming.get()).event.fact
+                        if isinstance(told, TurnEnd):
+                            return told
+            except TimeoutError:
+                raise NoEnd(f"turn {meta.turn} has not ended within {END_GRACE_S:.0f} s; see `parley status`") from None
 
     @asynccontextmanager
     async def _followed(self, meta: Meta) -> AsyncIterator[asyncio.Queue[Told]]:

@@ -106,5 +106,10 @@ def _checked(model: type[M], payload: bytes) -> M:
         field = ".".join(str(part) for part in first["loc"]) or "event"
         if isinstance(cause, SchemaError) and isinstance(cause, InvalidField):
             raise InvalidField(field, first.get("input"), cause.expected) from None
-        value = "(missing)" if first["type"] == "missing" else first.get("input")
-        raise InvalidField(field, value, first["msg"]) from None
+        if first["type"] == "missing":
+            raise InvalidField(field, "(missing)", "a value: this field is required") from None
+        if first["type"] == "json_invalid":
+            told = first["msg"].removeprefix("Invalid JSON: ")
+            raise InvalidField(field, first.get("input"), f"an event as JSON ({told})") from None
+        expected = first["msg"].removeprefix("Input should be ")
+        raise InvalidField(field, first.get("input"), expected) from None

@@ -31,7 +31,7 @@ from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from schemas import subjects
 from schemas.catalogue import decode
-from schemas.errors import InvalidField
+from schemas.errors import InvalidField, SchemaError
 from schemas.event import Event, Fact
 from schemas.ids import ConversationId, RunId, Tenant, TurnId
 
@@ -294,16 +294,22 @@ class Bus:
     ) -> list[tuple[int, Event[Fact]]]:
         """All events of a turn that the stream holds now, with their places in it, oldest first."""
         subject = subjects.subject_of(tenant, run, conversation, turn, token)
-        stream = subjects.stream_of(subjects.partition_of(conversation))
+        found: list[tuple[int, Event[Fact]]] = []
+        for seq, message in await self.messages(subjects.stream_of(subjects.partition_of(conversation)), subject):
+            with contextlib.suppress(SchemaError):  # what somebody else has put there is no event of the turn
+                found.append((seq, decode(message.data, message.headers.get(delivery.TYPE))))
+        return found
+
+    async def messages(self, stream: str, subject: str, limit: int | None = None) -> list[tuple[int, Stored]]:
+        """What a stream holds now on a subject (wildcards allowed), with each message's place, oldest first."""
         async with self._reader(stream, subject) as (info, pull):
-            left = info.num_pending or 0
-            found: list[tuple[int, Event[Fact]]] = []
+            left = min(info.num_pending or 0, limit if limit is not None else info.num_pending or 0)
+            found: list[tuple[int, Stored]] = []
             while left > 0:
                 batch = await pull.fetch(batch=min(left, READ_BATCH), timeout=PUBLISH_TIMEOUT_S)
                 left -= len(batch)
                 found += [
-                    (raw.metadata.sequence.stream, decode(raw.data, (raw.headers or {}).get(delivery.TYPE)))
-                    for raw in batch
+                    (raw.metadata.sequence.stream, Stored(raw.subject, raw.data, raw.headers or {})) for raw in batch
                 ]
             return found
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import intents, log, looking, running, trace, turns
+from pipeline.cli import dead, intents, log, looking, running, stopping, trace, turns
 
 app = typer.Typer(
     name="parley",
@@ -17,12 +17,14 @@ app.command()(running.up)
 app.command()(running.stage)
 app.command()(turns.say)
 app.command()(turns.hear)
+app.command()(stopping.stop_turn)
 app.command()(intents.classify)
 app.command()(looking.topology)
 app.command()(looking.status)
 app.command()(looking.doctor)
 app.command()(trace.trace)
 app.add_typer(log.app, name="log")
+app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")
 
 
