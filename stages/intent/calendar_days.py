@@ -46,7 +46,7 @@ _DAY: Final = timedelta(days=1)
 
 
 def local(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """A time on the clock as a moment: what the clocks show instead where they skip it, the first where it comes twice."""
+    """A time on the clock as a moment: what clocks show instead where they skip it, the first where it comes twice."""
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
@@ -179,7 +179,10 @@ def _period_rules() -> tuple[tuple[re.Pattern[str], Callable[[date], date]], ...
         (r"last month", lambda day: _month(day, -1)),
         (r"last year", lambda day: date(day.year - 1, 1, 1)),
     )
-    return tuple((re.compile(rf"\b{pattern}\b" if not pattern.endswith(r"\Z") else rf"\b{pattern}"), rule) for pattern, rule in rules)
+    return tuple(
+        (re.compile(rf"\b{pattern}\b" if not pattern.endswith(r"\Z") else rf"\b{pattern}"), rule)
+        for pattern, rule in rules
+    )
 
 
 def _monday(day: date) -> date:

@@ -39,9 +39,9 @@ async def classify(
     Raises InvalidField for a time zone that there is none of.
     """
     zone = zone_of(time_zone)
-    if not text.strip():
+    cuts = cuts_of(" ".join(text.split()))
+    if not cuts.text:
         return (NOTHING,)
-    cuts = cuts_of(text)
     stretches = cuts.stretches()
     shares = await asyncio.to_thread(shares_of, stretches, given)
     guesses = {stretch: _guess(share) for stretch, share in zip(stretches, shares, strict=True)}

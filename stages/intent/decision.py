@@ -66,7 +66,9 @@ class Doubt:
     prompts: Prompts | None = None
     trust: float = 0.0
     limit_ms: int = 2_000  # a longer silence is worse than a wrong guess, which the person can correct
-    hopeless: float = 0.3  # below this half of the head's guesses are wrong, and acting on one is worse than asking back
+    hopeless: float = (
+        0.3  # below this half of the head's guesses are wrong, and acting on one is worse than asking back
+    )
 
 
 def doubt_with(engine: Asker, model: str | None) -> Doubt:
@@ -112,7 +114,9 @@ async def decide(text: str, shares: Shares, threshold: float, doubt: Doubt, dead
     return Decision(best, min(1.0, weighed[best]), "engine")
 
 
-def weigh(shares: Shares, candidates: Sequence[IntentLabel], answer: IntentLabel, trust: float) -> dict[IntentLabel, float]:
+def weigh(
+    shares: Shares, candidates: Sequence[IntentLabel], answer: IntentLabel, trust: float
+) -> dict[IntentLabel, float]:
     """The head's probabilities after an answer that is right with probability `trust`, and else any other candidate."""
     wrong = (1 - trust) / (len(candidates) - 1)
     odds = {label: shares[label] * (trust if label is answer else wrong) for label in candidates}

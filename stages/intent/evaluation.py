@@ -1,7 +1,7 @@
 """Measures the intent stage on labelled utterances: accuracy, confusions, time. Acts on nothing.
 
-Reads JSON lines `{"text": ..., "intents": ["create_note", ...]}` (or `"intent"`, `"label"`: one label) and CSV files with
-the columns `text` and `intent` (or `label`, `intents`; several labels joined by `+`).
+Reads JSON lines `{"text": ..., "intents": ["create_note", ...]}` (or `"intent"`, `"label"`: one label) and CSV files
+with the columns `text` and `intent` (or `label`, `intents`; several labels joined by `+`).
 """
 
 import csv

@@ -34,10 +34,12 @@ def read_examples(folder: Path = EXAMPLES) -> Examples:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidField("examples", str(path), "a text file of examples, one a line, in UTF-8") from error
+            raise InvalidField(
+                f"examples/{path.name}", str(path), "a readable text file of examples, one a line, in UTF-8"
+            ) from error
         kept = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if len(kept) < MIN_EXAMPLES:
-            raise InvalidField("examples", f"{path}: {len(kept)} lines", f"at least {MIN_EXAMPLES} examples")
+            raise InvalidField(f"examples/{path.name}", f"{len(kept)} lines", f"at least {MIN_EXAMPLES} examples")
         texts += kept
         labels += [label] * len(kept)
     _refuse_contradictions(texts, labels)

@@ -8,6 +8,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -44,5 +45,5 @@ def _named(text: str) -> list[tuple[str, float]]:
     words = ["#" if word[0].isdigit() else word for word in _WORD.findall(text)]
     padded = ["<", *words, ">"]
     found = [(f"1 {word}", 1.0) for word in words]
-    found += [(f"2 {first} {second}", 1.0) for first, second in zip(padded, padded[1:], strict=False)]
+    found += [(f"2 {first} {second}", 1.0) for first, second in pairwise(padded)]
     return found

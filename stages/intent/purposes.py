@@ -10,7 +10,8 @@ from stages.intent.titles import cleaned
 
 SUM: Final = "\x00"
 _OWED_FOR: Final = re.compile(
-    r"\b(?:for|on|towards?|because of|from when|since|to buy|to get|as)\s+(?P<p>(?!me\b|us\b|now\b|you\b)[^\x00]+?)[\s.,!?]*\Z",
+    r"\b(?:for|on|towards?|because of|from when|since|to buy|to get|as)\s+(?P<p>(?!me\b|us\b|now\b|"
+    r"you\b)[^\x00]+?)[\s.,!?]*\Z",
     re.IGNORECASE,
 )
 _REMARK: Final = re.compile(
@@ -27,7 +28,8 @@ _SPENT_ON: Final[tuple[re.Pattern[str], ...]] = tuple(
         r"(?:spent |paid |spending |purchase |expense |)(?:on |for |at |as |to |from |of )?(?P<p>.+)",
         r"\b(?:bought|buy|purchased|got|picked up|had|ordered|grabbed|renewed|subscribed to|topped up)\s+(?P<p>.+?)\s+"
         r"(?:for|at|,)?\s*\x00",
-        r"\A(?:expense|transaction|purchase|spending|work expense|bills?|new expense|cost|costs?)?[\s:,]*(?P<p>.+?)[\s,:]+"
+        r"\A(?:expense|transaction|purchase|spending|work expense|bills?|new expense|cost|"
+        r"costs?)?[\s:,]*(?P<p>.+?)[\s,:]+"
         r"(?:(?:just |has |have |had )?(?:cost|costs|was|were|is|came to|comes to|set me back|ran me|for|totall?ed|"
         r"amounted to|at|cost us|cost me|down as|went for|runs)\b)?\s*(?:me |us |about |around )?\x00",
     )
@@ -41,9 +43,11 @@ _COMMAND: Final = re.compile(
     re.IGNORECASE,
 )
 _TAIL: Final = re.compile(
-    r"[\s,;.]+(?:(?:please |and |so )*(?:add|log|record|track|note|put|save|enter|write|file|mark)(?: (?:it|that|this))?"
+    r"[\s,;.]+(?:(?:please |and |so )*(?:add|log|record|track|note|put|save|enter|write|file|mark)(?: (?:it|that|"
+    r"this))?"
     r"(?: (?:as an expense|down|please|in|to|under|on)\b.*)?|(?:to|in|on|under|into|from) (?:my |the )?"
-    r"(?:expenses?|spending|budget|expense (?:list|report)|spendings|books|costs?|tracker|food budget)(?: list| tracker)?|"
+    r"(?:expenses?|spending|budget|expense (?:list|report)|spendings|books|costs?|tracker|food budget)(?: list|"
+    r" tracker)?|"
     r"as an expense|so far|altogether|all in|in total|today|each|this (?:month|week|morning|evening|year)|"
     r"last (?:month|week|night)|yesterday|tonight|expense|purchase|and (?:it|that|this|they)|i think)[\s.!]*\Z",
     re.IGNORECASE,

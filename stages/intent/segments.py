@@ -9,40 +9,52 @@ Knows no slots and embeds nothing: whoever calls it embeds all `stretches` in on
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final
 
 from schemas.intents import IntentLabel
 
 MAX_PARTS: Final = 4
+MAX_CUT_CHARS: Final = 1_000  # a longer text is dictation: one thing
 MAX_CUTS: Final = 6  # 28 stretches to embed at most; who joins more requests than this is dictating
 SURE: Final = 0.5  # each part's best probability, after a clear joint
 SURER: Final = 0.7  # after a bare "and" or comma behind an open-ended request ("remind me to …", "note that …")
 SUREST: Final = 0.85  # where nothing joins the parts
+NEVER: Final = 2.0
+WITHOUT_CUE: Final = 0.9  # where a part does not begin like a request ("the vet cost ninety dollars and …")
+MIN_WORDS: Final = 3  # of a part that does not begin like a request; "milk, eggs and bread" has none
 
 _JOINT: Final = re.compile(
     r"(?P<clear>"
-    r"(?<![ap])(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\bst)(?<!\d)[.!?]+[\"')]*\s+(?:(?:and|also|then|oh|plus|next|after that)[ ,]+)*"
+    r"(?<![ap])(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\bst)(?<!\d)[.!?]+[\"')]*\s+(?:(?:and|also|then|oh|plus|next|"
+    r"after that)[ ,]+)*"
     r"|[ap]\.?m\.\s+(?=[A-Z])|(?<=\d)\.\s+(?=[A-Z])"
     r"|\s*;\s*(?:and )?(?:also |then )?"
-    r"|[,\s]+(?:and |oh |but )*(?:also|then|plus|after that|afterwards|in addition|additionally|besides that|on top of that|"
-    r"one more thing|another thing|while you're at it|at the same time|finally|next|secondly)(?: (?:and|also))*[,:\s]+"
+    r"|[,\s]+(?:and |oh |but )*(?:also|then|plus|after that|afterwards|in addition|additionally|besides that|"
+    r"on top of that|"
+    r"one more thing|one last thing|another thing|while you're at it|at the same time|finally|next|secondly|"
+    r"by the way|btw|"
+    r"followed by|once that's done|when (?:that's|you're) done|before that|but first|separately|meanwhile|"
+    r"in the meantime|"
+    r"apart from that|other than that|on another note|last thing)(?: (?:and|also))*[,:\s]+"
     r"|[,\s]+(?:oh|oh and|and oh|as well as|along with that|and another thing|and second(?:ly)?|and lastly)[,\s]+"
     r")"
     r"|(?P<plain>\s*,\s*(?:and |but )?|\s+(?:and|but|&)\s+|\s+-+\s+|\s*[–—]\s*)"
     r"|(?P<none>\s+(?=(?:remind me (?:to|about|that|at|in|on|when)|set (?:a|an|up a|another) (?:reminder|alarm)|"
     r"make a note|take a note|note that|add .{2,40} to my (?:shopping|grocery|to ?do|friends?|contacts?|calendar)|"
-    r"cancel (?:my|the|all)|delete (?:my|the|all)|schedule (?:a|an|my|lunch|dinner)|what(?:'s| is| are) (?:my|on my|the))\b))",
+    r"cancel (?:my|the|all)|delete (?:my|the|all)|schedule (?:a|an|my|lunch|dinner)|what(?:'s| is| are) (?:my|"
+    r"on my|the))\b))",
     re.IGNORECASE,
 )
-_FILLER: Final = (
-    r"(?:(?:please|also|then|oh|and|hey|hi|hello|ok|okay|so|well|now|just|maybe|kindly|parley|assistant|afterwards|"
+_FILLER_WORDS: Final = (
+    r"please|also|then|oh|and|hey|hi|hello|ok|okay|so|well|now|just|maybe|kindly|parley|assistant|afterwards|"
     r"can you|could you|would you|will you|can i|could i|would you mind|i want you to|i need you to|i'd like you to|"
     r"i want to|i need to|i'd like to|i would like to|i would like you to|i also (?:want|need) (?:you )?to|let's|"
     r"go ahead and|you (?:can|could|should)|don't forget to|make sure (?:to|you)|be sure to|if you (?:can|could)|"
     r"do me a favor and|finally|next|i wanna|help me(?: to)?|i'll need you to|"
-    r"yes|yeah|actually|thanks|thank you|in that case|for me|again|quickly|lastly|second|first|firstly|after that)[ ,]+)*"
+    r"yes|yeah|actually|thanks|thank you|in that case|for me|again|quickly|lastly|second|first|firstly|after that"
 )
+_FILLER: Final = rf"(?:(?:{_FILLER_WORDS})[ ,]+)*"
 _WHEN_FIRST: Final = (
     r"(?:(?:at|on|in|by|tomorrow|tonight|today|next|this|every|when|before|after)\b(?: [\w:.']+){0,5}[ ,]+)?"
 )
@@ -51,27 +63,35 @@ _REQUEST: Final = re.compile(
     + r"(?:"
     + _WHEN_FIRST
     + r"(?:remind (?:me|us)|wake (?:me|us)|alert me|notify me|nudge me|ping me|buzz me)\b"
-    r"|(?:set|create|make|add|put|start|give me|get me|save|place|new|need|want|have|i need|i want|i'd like|get)\b.{0,50}\b"
+    r"|(?:set|create|make|add|put|start|give me|get me|save|place|new|need|want|have|i need|i want|i'd like|"
+    r"get)\b.{0,50}\b"
     r"(?:reminders?|alarms?|notes?|memo|list|calendar|diary|schedule|agenda|event|appointment|meeting|expenses?|ledger|"
     r"contacts?|friends?|spending|timer|call|lunch|dinner|entry|budget|one|another|wake ?up)\b"
-    r"|(?:add|put|log|record|track|enter|save|file|book|expense)\b.{0,25}(?:\d|[$€£]|dollar|buck|euro|pound|quid|hundred|"
+    r"|(?:add|put|log|record|track|enter|save|file|book|expense)\b.{0,25}(?:\d|[$€£]|dollar|buck|euro|pound|quid|"
+    r"hundred|"
     r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|ten|five|six|seven|eight|nine|fifteen|twelve|eleven)"
-    r"|(?:note|jot|write (?:down|that|a|this|me)|take (?:a|this|down|note)|make a|make note|memo|record (?:that|a|the|my|this|an)"
+    r"|(?:note|jot|write (?:down|that|a|this|me)|take (?:a|this|down|note)|make a|make note|memo|record (?:that|a|"
+    r"the|my|this|an)"
     r"|keep (?:in mind|track|a note|a record)|remember (?:that|to|my|the|i)|log|track|save (?:that|a|the|this)|store|"
     r"put (?:down|this|that|a|my|it)|don't let me forget|do not let me forget)\b"
-    r"|(?:cancel|delete|remove|clear|erase|drop|scrap|get rid of|dismiss|turn off|stop reminding|forget|kill|call off|wipe|"
+    r"|(?:cancel|delete|remove|clear|erase|drop|scrap|get rid of|dismiss|turn off|stop reminding|forget|kill|"
+    r"call off|wipe|"
     r"discard|undo|disable|scratch|take (?=.{1,40}\b(?:off|from|out)\b))\b"
-    r"|(?:change|move|update|push|postpone|reschedule|shift|edit|rename|snooze|delay|switch|modify|adjust|bump|bring|extend|"
+    r"|(?:change|move|update|push|postpone|reschedule|shift|edit|rename|snooze|delay|switch|modify|adjust|bump|"
+    r"bring|extend|"
     r"make (?:it|that|the|my))\b"
     r"|(?:schedule|arrange|book|plan|set up|pencil|block|organi[sz]e|mark|reserve)\b"
-    r"|(?:list|show|read|tell me|give me|display|pull up|open|check|find|look (?:up|for)|search|see|let me (?:know|see|hear)|"
+    r"|(?:list|show|read|tell me|give me|display|pull up|open|check|find|look (?:up|for)|search|see|let me (?:know|"
+    r"see|hear)|"
     r"go (?:over|through)|get|fetch|bring up|repeat)\b"
     r"|(?:what|what's|whats|who|who's|how|how's|why|when's|where|where's|which|have i|"
     r"when (?:is|are|do|does|did|was|were|will|should|can)|(?:is|are|does|did|was|were|will|should|has) \w+|"
     r"(?:do|am|can) (?:i|you|we|they|any))\b"
     r"|(?:befriend|connect me|make friends)\b"
-    r"|(?:[\w'’]+ ){1,4}(?:still |now |also |already |only )?(?:owes?|owed|paid me|lent me|loaned me|gave me back|borrowed)\b"
-    r"|(?:i|we)(?:'ve|'ll|'d)? (?:just |also |have |still |already |only |then |had |even )*(?:owe|owed|spent|paid|bought|lent|loaned|"
+    r"|(?:[\w'’]+ ){1,4}(?:still |now |also |already |only )?(?:owes?|owed|paid me|lent me|loaned me|gave me back|"
+    r"borrowed)\b"
+    r"|(?:i|we)(?:'ve|'ll|'d)? (?:just |also |have |still |already |only |then |had |even )*(?:owe|owed|spent|paid|"
+    r"bought|lent|loaned|"
     r"borrowed|gave|dropped|picked up|got|blew|covered|fronted|purchased)\b"
     r"|.{2,40}\b(?:cost(?:s|ed)? me|set me back|owes? me)\b"
     r"|(?:translate|define|convert|explain|calculate|spell|describe|recommend|suggest|compare)\b"
@@ -80,8 +100,15 @@ _REQUEST: Final = re.compile(
     r")",
     re.IGNORECASE,
 )
+# Greetings and the like in front of a request are part of it; "you're a star" is not.
+_ADDRESS: Final = re.compile(
+    rf"(?:(?:{_FILLER_WORDS}|cool|no|good (?:morning|afternoon|evening)|there|alright|right|sure|great|sorry|excuse me|"
+    r"listen|um+|uh+|hmm+|buddy|mate)(?:[\s,.!]+|\Z))+",
+    re.IGNORECASE,
+)
 _OPEN_ENDED: Final = re.compile(
-    r"\b(?:remind (?:me|us)\b.*\b(?:to|that|about)|(?:reminder|alarm)\b.*\b(?:to|for|about|that)|(?:note|memo|write|jot)\b.*"
+    r"\b(?:remind (?:me|us)\b.*\b(?:to|that|about)|(?:reminder|alarm)\b.*\b(?:to|for|about|that)|(?:note|memo|"
+    r"write|jot)\b.*"
     r"|remember (?:that|to)|don't let me forget|make sure|add|put|save)\b",
     re.IGNORECASE,
 )
@@ -94,11 +121,11 @@ _OWN_WORDS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A place to cut: the joint's [start, end) in the text, and how sure the head must be of what stands beside it."""
+    """A place to cut: the joint's [start, end) in the text, and what kind it is."""
 
     start: int
     end: int
-    needed: float
+    clear: bool  # "and then", the end of a sentence: more than a bare "and" or comma
     joined: bool  # False where no word or mark joins the parts
 
 
@@ -131,32 +158,23 @@ class Guess:
 
 
 def cuts_of(text: str) -> Cuts:
-    """The places where a text may be cut: both sides of each begin like a request. At most MAX_CUTS, clear ones first."""
-    found: list[Cut] = []
-    begins = 0
+    """The places where a text may be cut. At most MAX_CUTS, those before what begins like a request first."""
+    found: list[tuple[bool, Cut]] = []
+    if len(text) > MAX_CUT_CHARS:
+        return Cuts(text, ())
     for match in _JOINT.finditer(text):
-        left, right = text[begins : match.start()], text[match.end() :]
-        if not left.strip() or not _REQUEST.match(left.strip()) or not _REQUEST.match(right.strip()):
-            continue
-        found.append(Cut(match.start(), match.end(), _needed(match, left, right), match["none"] is None))
-        begins = match.end()
-    if len(found) > MAX_CUTS:
-        clearest = sorted(found, key=lambda cut: cut.needed)[:MAX_CUTS]
-        found = sorted(clearest, key=lambda cut: cut.start)
-    return Cuts(text, tuple(found))
-
-
-def _needed(match: re.Match[str], left: str, right: str) -> float:
-    if match["none"] is not None:
-        return SUREST
-    if match["clear"] is not None or _OWN_WORDS.search(right.split(" and ")[0]):
-        return SURE
-    return SURER if _OPEN_ENDED.search(left) else SURE
+        left, right = text[: match.start()].strip(), text[match.end() :].strip()
+        cue = _begins_like_request(right)
+        near = _JOINT.split(right, maxsplit=1)[0] or ""
+        if left and (cue or (len(near.split()) >= MIN_WORDS - 1 and match["none"] is None)):
+            cut = Cut(match.start(), match.end(), match["clear"] is not None, match["none"] is None)
+            found.append((cue, cut))
+    found.sort(key=lambda one: (not one[0], not one[1].clear))
+    return Cuts(text, tuple(sorted((cut for _, cut in found[:MAX_CUTS]), key=lambda cut: cut.start)))
 
 
 def parts_of(cuts: Cuts, guesses: Mapping[str, Guess]) -> list[str]:
     """The parts of a text, 1 to MAX_PARTS: as many as the head is sure of, the surest among equally many."""
-    whole = cuts.text.strip(" ,;")
     for count in range(min(len(cuts.cuts), MAX_PARTS - 1), 0, -1):
         scored = [
             (score, parts)
@@ -165,27 +183,49 @@ def parts_of(cuts: Cuts, guesses: Mapping[str, Guess]) -> list[str]:
         ]
         if scored:
             return max(scored)[1]
-    return [whole]
+    return [cuts.text.strip(" ,;")]
 
 
 def _cut(cuts: Cuts, chosen: Sequence[int]) -> list[str]:
     bounds = (-1, *chosen, len(cuts.cuts))
-    return [cuts.stretch(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+    return [cuts.stretch(first, last) for first, last in pairwise(bounds)]
 
 
 def _sureness(cuts: Cuts, chosen: Sequence[int], parts: Sequence[str], guesses: Mapping[str, Guess]) -> float:
-    """The product of the parts' probabilities; 0 when a part is not sure enough or is no request."""
+    """The product of the parts' probabilities; 0 when a part is no request, or the head is not sure enough of it."""
     product = 1.0
-    for place, part in enumerate(parts):
+    for part in parts:
         guess = guesses.get(part)
-        beside = [cuts.cuts[chosen[i]] for i in (place - 1, place) if 0 <= i < len(chosen)]
-        if guess is None or guess.label is IntentLabel.UNKNOWN or not _REQUEST.match(part):
-            return 0.0
-        if any(guess.probability < cut.needed for cut in beside):
+        if guess is None or guess.label is IntentLabel.UNKNOWN:
             return 0.0
         product *= guess.probability
     for place, index in enumerate(chosen):
-        left, right = guesses[parts[place]], guesses[parts[place + 1]]
-        if not cuts.cuts[index].joined and left.label is right.label:
+        left, right = parts[place], parts[place + 1]
+        needed = _needed(cuts.cuts[index], left, right, guesses)
+        if min(guesses[left].probability, guesses[right].probability) < needed:
             return 0.0
     return product
+
+
+def _needed(cut: Cut, left: str, right: str, guesses: Mapping[str, Guess]) -> float:
+    """How sure the head must be of the parts beside a cut."""
+    labels = guesses[left].label, guesses[right].label
+    cues = _begins_like_request(left), _begins_like_request(right)
+    if not cut.joined:
+        return SUREST if all(cues) and labels[0] is not labels[1] and IntentLabel.CHIT_CHAT not in labels else NEVER
+    if _ADDRESS.fullmatch(left) or _ADDRESS.fullmatch(right):
+        return NEVER
+    if not all(cues):
+        chats = [label is IntentLabel.CHIT_CHAT for label in labels]
+        listed = (
+            not cues[1] and not chats[1] and _OPEN_ENDED.search(left) is not None
+        )  # "about the meeting and the dinner"
+        scrap = not cues[0] and not chats[0] and len(left.split()) <= MIN_WORDS
+        return NEVER if labels[0] is labels[1] or listed or scrap else WITHOUT_CUE
+    if cut.clear or _OWN_WORDS.search(right.split(" and ")[0]):
+        return SURE
+    return SURER if _OPEN_ENDED.search(left) else SURE
+
+
+def _begins_like_request(text: str) -> bool:
+    return _REQUEST.match(text) is not None

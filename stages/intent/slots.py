@@ -18,14 +18,20 @@ from stages.intent.which import means_all, note_meant, reminder_meant, reminders
 
 _SPEAK_OF_THE_PAST: Final = frozenset({IntentLabel.ADD_EXPENSE, IntentLabel.LIST_NOTES})
 _COMMANDED: Final = re.compile(
-    r"\b(?:remind|nudge|ping|alert|notify|buzz|poke|tell|wake|alarm|reminder|shout|let me know|heads[- ]up|get me up)\b",
+    r"\b(?:remind|nudge|ping|alert|notify|buzz|poke|tell|wake|alarm|reminder|shout|let me know|heads[- ]up|"
+    r"get me up)\b",
     re.IGNORECASE,
 )
 _NEW_TITLE: Final = re.compile(
-    r"\b(?:to (?:say|read)|so (?:that )?it says|(?:should|to) be called|rename(?:d)?\b.*? (?:to|as|into)|call it|should say|"
-    r"make it say|change the (?:title|name|text)\b.*? to|saying)\s+(?P<new>.+?)(?:,? (?:instead|not|rather)\b.*)?[.!?]*\Z",
+    r"\b(?:to (?:say|read)|so (?:that )?it says|(?:should|to) be called|rename(?:d)?\b.*? (?:to|as|into)|call it|"
+    r"should say|"
+    r"make it say|change the (?:title|name|text)\b.*? to|saying)\s+(?P<new>.+?)(?:,? (?:instead|not|"
+    r"rather)\b.*)?[.!?]*\Z",
     re.IGNORECASE,
 )
+
+
+MAX_CHARS: Final = 1_000  # what a longer text says beyond this is no slot; a note is kept whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Heard:
 def slots_of(label: IntentLabel, text: str, now: datetime) -> Slots:
     """The particulars of one intent. `now` stands in the person's zone, a ZoneInfo."""
     assert isinstance(now.tzinfo, ZoneInfo)
-    said = spoken(text)
+    said = spoken(text if label is IntentLabel.CREATE_NOTE else text[:MAX_CHARS])
     found = moments(said, now, now.tzinfo, past=label in _SPEAK_OF_THE_PAST)
     return _FILLERS[label](Heard(said, tuple(found), now, now.tzinfo))
 

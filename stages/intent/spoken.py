@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from text_to_num import Token, find_numbers
+from text_to_num import find_numbers
 
 _TOKEN: Final = re.compile(
     r"(?P<meridiem>\b[AaPp]\.\s?[Mm]\b\.?|(?<=\s)[AaPp] [Mm]\b|(?<=\d)[AaPp]\.?[Mm]\b\.?)"
@@ -47,8 +47,8 @@ class _Word:
     form: str
 
 
-class _Number(Token):
-    """A word as text2num wants it."""
+class _Number:
+    """A word as text2num wants it (its protocol Token)."""
 
     def __init__(self, word: _Word, apart: bool) -> None:
         self._word = word
@@ -57,7 +57,7 @@ class _Number(Token):
     def text(self) -> str:
         return self._word.form
 
-    def nt_separated(self, previous: Token) -> bool:
+    def nt_separated(self, previous: object) -> bool:
         del previous
         return self._apart
 

@@ -1,4 +1,4 @@
-"""The intent stage: hears what somebody typed or said, says what they want. Slow, because it computes embeddings.
+"""The intent stage: hears what somebody typed or said, says what they want.
 
 Does not act on anything, remembers nothing, and never speaks of several utterances at once.
 """

@@ -1,4 +1,4 @@
-"""Which time words of an utterance belong together: "tomorrow" and "at three", "from two" and "to four". No calendar."""
+"""Which time words belong together: "tomorrow" and "at three", "from two" and "to four". Knows no calendar."""
 
 import re
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ _DASH: Final = re.compile(r"\s*(?:-|–|—)\s*\Z")
 _TO: Final = ("to", "until", "till", "through", "thru")
 _ATTRIBUTED: Final = re.compile(r"\b(?:the|my|our|this|that|a|an|your|his|her)\s*\Z")
 _NO_NOUN: Final = (
-    "to and at on in for with that i so because please by about is was remind note add set or from until if when instead "
-    "not sharp then but through we my the as put per he she they you can could will it of his her our your tell wake call "
-    "alert let mark schedule there again now ping notify he's i'm i've it's buy a an please don't what where"
+    "to and at on in for with that i so because please by about is was remind note add set or from until if "
+    "when instead not sharp then but through we my the as put per he she they you can could will it of his her "
+    "our your tell wake call alert let mark schedule there again now ping notify he's i'm i've it's buy a an "
+    "please don't what where"
 )
 _NOUN_FOLLOWS: Final = re.compile(rf"\s+(?!(?:{'|'.join(_NO_NOUN.split())})\b)[a-z]")
 
@@ -92,7 +93,9 @@ def _states_date(gap: str, group: Group, words: TimeWords) -> bool:
     """A weekday is followed by its date."""
     dated = words.kind is Kind.DAY and bool({"nth", "md_day", "dm_day"} & words.values.keys())
     last = group.words[-1].values
-    return dated and "weekday" in last and gap.strip(" ,") == "" and words.values.get("prep", "").split(" ")[0] not in _TO
+    return (
+        dated and "weekday" in last and gap.strip(" ,") == "" and words.values.get("prep", "").split(" ")[0] not in _TO
+    )
 
 
 def _belongs(gap: str, group: Group, words: TimeWords) -> bool:
@@ -103,7 +106,7 @@ def _belongs(gap: str, group: Group, words: TimeWords) -> bool:
         return bare and bool(group.of(Kind.CLOCK, Kind.DAY, Kind.PART))
     for kind in (Kind.CLOCK, Kind.DAY):
         if words.kind is kind and (there := group.of(kind)):
-            spans = bare and prep in _TO or bool(_DASH.match(gap)) or (gap.strip() in _TO)
+            spans = (bare and prep in _TO) or bool(_DASH.match(gap)) or gap.strip() in _TO
             return len(there) == 1 and there[-1] is group.words[-1] and spans
     if words.kind is Kind.OFFSET and group.of(Kind.OFFSET):
         return False

@@ -56,8 +56,7 @@ def _read(kind: Kind, match: re.Match[str]) -> Iterator[TimeWords]:
     past = (
         "ago" in named
         or words.startswith(("yesterday", "last", "day before", "past"))
-        or "which" in named
-        and named["which"] in {"last", "past"}
+        or named.get("which") in {"last", "past"}
     )
     if kind is Kind.DAY and not _is_day(named):
         return
@@ -84,6 +83,8 @@ def _clock(named: dict[str, str]) -> tuple[int, int, str] | None:
     minute = int(re.sub(r"\D", "", named.get("min", "")) or 0)
     if "rel" in named:
         away = {"half": 30, "quarter": 15}.get(named["rel"]) or int(named["rel"].split()[0])
+        if named["rel"].isdigit() and named["dir"] == "to" and meridiem and not named["prep"]:
+            return None  # "5 to 7 pm" is two hours
         if away >= 60 or (named["rel"] == "half" and named["dir"] not in {"past", "after"}):
             return None
         minutes = hour * 60 + (away if named["dir"] in {"past", "after"} else -away)

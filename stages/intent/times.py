@@ -1,12 +1,10 @@
 """Turns the time words of an utterance into moments: in the person's time zone, relative to when it was said.
 
-stages/intent/calendar_days.py finds the days (with dateparser); the rules here choose the time of day:
+stages/intent/calendar_days.py finds the days (with dateparser), stages/intent/hours.py the time of day; here they are
+put together:
 
-- **A bare hour** ("at three") is the next one that makes sense. Words decide first: "in the evening", "tonight",
-  "breakfast" or "wake" (morning), "dinner" or "party" (evening). Else, with a day named: from MORNING_FROM to 11 it is in
-  the morning, 12 is noon, the rest is in the afternoon. With no day named: the next one between WAKING_FROM and midnight.
 - **A time of day without a day** is today's, or tomorrow's when today's has passed.
-- **Parts of the day** stand for PART_TIMES. **A day without a time** is its first moment, with `all_day`.
+- **A day without a time** is its first moment, with `all_day`.
 - **Hours and minutes** are elapsed time; days and weeks keep the time on the clock. A time that the clocks skip in
   spring is what they show instead; one that comes twice in autumn is the first.
 - **Something repeated** is its next occurrence.
@@ -16,65 +14,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import InvalidField
 from schemas.intents import When
 from stages.intent.calendar_days import counted, day_of, local, offset, unit_of
+from stages.intent.hours import EARLY_HOURS, part_time, time_of_day
 from stages.intent.spoken import Spoken
 from stages.intent.time_groups import Group, groups_of, is_attributive, is_target, joined
 from stages.intent.time_patterns import WEEKDAYS, Kind
 from stages.intent.time_words import TimeWords, time_words
-
-MORNING_FROM: Final = time(6, 30)  # on a day that was named; "friday at six" is in the evening
-WAKING_FROM: Final = 6  # nobody means five in the morning by "at five"
-PART_TIMES: Final[tuple[tuple[str, time], ...]] = (  # the first name that occurs in the words
-    ("after lunch", time(13, 30)),
-    ("before lunch", time(11, 30)),
-    ("before breakfast", time(7)),
-    ("after breakfast", time(9)),
-    ("before dinner", time(18)),
-    ("after dinner", time(20)),
-    ("after supper", time(20)),
-    ("after work", time(18)),
-    ("before work", time(7, 30)),
-    ("after school", time(15, 30)),
-    ("before school", time(7, 30)),
-    ("before bed", time(22)),
-    ("first thing", time(8)),
-    ("sunrise", time(6, 30)),
-    ("dawn", time(6)),
-    ("sunset", time(19)),
-    ("dusk", time(19)),
-    ("wake up", time(7)),
-    ("get up", time(7)),
-    ("breakfast", time(8)),
-    ("morning", time(9)),
-    ("afternoon", time(15)),
-    ("lunch", time(12)),
-    ("noon", time(12)),
-    ("midday", time(12)),
-    ("tea", time(16)),
-    ("end of day", time(17)),
-    ("end of the day", time(17)),
-    ("end of this day", time(17)),
-    ("dinner", time(19)),
-    ("evening", time(19)),
-    ("tonight", time(20)),
-    ("bed", time(22)),
-    ("last night", time(20)),
-    ("nightfall", time(20)),
-    ("night", time(21)),
-)
-_MORNING_WORDS: Final = re.compile(
-    r"\b(?:wake|waking|get (?:me |us )?up|getting up|breakfast|sunrise|school run|morning|alarm)\b"
-)
-_EVENING_WORDS: Final = re.compile(
-    r"\b(?:dinner|supper|party|drinks|concert|cinema|movie|theat(?:re|er)|opera|evening|tonight|night|bed|"
-    r"sleep|pub|gig|date with)\b"
-)
-_EARLY_HOURS: Final = 4  # "tonight at one" is after midnight
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +77,9 @@ def _moment(said: _Said, group: Group) -> Moment:
     start, all_day = _start(said, group)
     until, ends = _until(said, group, start)
     clocks = group.of(Kind.CLOCK)
-    if start is not None and until is not None and len(clocks) == 2 and clocks[0].meridiem == "" != clocks[1].meridiem:
-        if until - start > timedelta(hours=12):
-            start += timedelta(hours=12)  # "from 2 to 4 pm"
+    half_said_once = len(clocks) == 2 and clocks[0].meridiem == "" != clocks[1].meridiem  # "from 2 to 4 pm"
+    if start is not None and until is not None and half_said_once and until - start > timedelta(hours=12):
+        start += timedelta(hours=12)
     named = [words for words in group.words if words not in ends]
     return Moment(
         spans=tuple(said.spoken.origin(words.start, words.end) for words in group.words),
@@ -169,7 +118,8 @@ def _start(said: _Said, group: Group) -> tuple[datetime | None, bool]:
     day = _named_day(said, group)
     if days and day is None:
         return None, False
-    at = _time_of_day(said, clocks, parts, day, bool(everys))
+    weekday = bool(days) and "weekday" in days[0].values
+    at = time_of_day(said.spoken.canonical, clocks, parts, said.now, day, bool(everys) or weekday)
     if everys and day is None:
         return _next_occurrence(said, everys[0].words, at)
     if day is None:
@@ -177,9 +127,9 @@ def _start(said: _Said, group: Group) -> tuple[datetime | None, bool]:
     if at is None:
         return local(day, time(), said.zone), True
     moment = local(day, at, said.zone)
-    if parts and parts[-1].words.endswith("night") and clocks and at.hour <= _EARLY_HOURS:
+    if parts and parts[-1].words.endswith("night") and clocks and at.hour <= EARLY_HOURS:
         return local(day + timedelta(days=1), at, said.zone), False
-    if days and "weekday" in days[0].values and not (days[0].past or said.past) and moment <= said.now:
+    if weekday and not (days[0].past or said.past) and moment <= said.now:
         return local(day + timedelta(days=7), at, said.zone), False
     return moment, False
 
@@ -211,48 +161,6 @@ def _nearest(said: _Said, at: time) -> datetime:
     return moment if moment > said.now else local(said.now.date() + timedelta(days=1), at, said.zone)
 
 
-def _time_of_day(
-    said: _Said, clocks: Sequence[TimeWords], parts: Sequence[TimeWords], day: date | None, every: bool
-) -> time | None:
-    if not clocks:
-        return next((at for part in parts for name, at in PART_TIMES if name in part.words), None)
-    clock, meridiem = clocks[0], clocks[0].meridiem
-    hour = clock.hour or 0
-    if len(clocks) == 2 and meridiem == "" and clocks[1].meridiem in {"am", "pm"}:
-        meridiem = clocks[1].meridiem if hour % 12 <= (clocks[1].hour or 0) % 12 else ""
-    if meridiem == "24":
-        return time(hour, clock.minute)
-    early, late = time(hour % 12, clock.minute), time(hour % 12 + 12, clock.minute)
-    words = " ".join(part.words for part in parts)
-    half = meridiem or (_half(words, hour) if words else _half_by_context(said.spoken.canonical, hour))
-    if half:
-        return early if half == "am" else late
-    if every or (day is not None and day != said.now.date()):
-        return early if early >= MORNING_FROM else late
-    ahead = [at for at in (early, late) if at > said.now.time() and at.hour >= WAKING_FROM]
-    if ahead:
-        return ahead[0]
-    return late if day is not None or early.hour < WAKING_FROM else early
-
-
-def _half(words: str, hour: int) -> Literal["am", "pm"]:
-    """Which half of the day, by the part of the day that is named with the hour."""
-    if any(word in words for word in ("morning", "breakfast", "dawn", "sunrise", "first thing", "wake")):
-        return "am"
-    if "night" in words:
-        return "am" if hour == 12 or hour <= _EARLY_HOURS else "pm"
-    return "pm"
-
-
-def _half_by_context(text: str, hour: int) -> Literal["am", "pm"] | None:
-    """Which half of the day, by what is to be done then."""
-    if _MORNING_WORDS.search(text) and 4 <= hour <= 9:
-        return "am"
-    if _EVENING_WORDS.search(text) and 5 <= hour <= 11:
-        return "pm"
-    return None
-
-
 def _after(start: datetime, clock: TimeWords, zone: ZoneInfo) -> datetime:
     """The first time after `start` at which the clock shows that hour."""
     hour = clock.hour or 0
@@ -269,7 +177,7 @@ def _next_occurrence(said: _Said, words: str, at: time | None) -> tuple[datetime
         count, unit = (int(small["count"] or 1), unit_of(small["unit"])) if small else (1, "hour")
         return counted(f"in {count} {unit}s", unit, said.now, said.zone), False
     if at is None:
-        at = next((usual for name, usual in PART_TIMES if name in words and words != "nightly"), None)
+        at = part_time(words) if words != "nightly" else None
     days = [number for number, name in enumerate(WEEKDAYS) if name in words]
     if "weekday" in words or "weeknight" in words:
         days = [0, 1, 2, 3, 4]

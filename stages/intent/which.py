@@ -9,13 +9,17 @@ from typing import Final
 from stages.intent.titles import cleaned
 
 _ENDS_AT: Final = (
-    r"(?=,|\.|\?|!|;| (?:to|from|by|until|till|should|so|say|is|at|on|instead|isn't|one|please|needs|has|anymore|any more|"
-    r"because|and|as|back|up|over|forward|down|earlier|later|off|weekly|daily|monthly|completely|altogether|for now)\b|\Z)"
+    r"(?=,|\.|\?|!|;| (?:to|from|by|until|till|should|so|say|is|at|on|instead|isn't|one|please|needs|has|anymore|"
+    r"any more|"
+    r"because|and|as|back|up|over|forward|down|earlier|later|off|weekly|daily|monthly|completely|altogether|"
+    r"for now)\b|\Z)"
 )
 # Words of a name before "reminder": it begins with none that commands and holds none that joins.
 _NAME_BEFORE: Final = (
-    r"(?P<q>(?!(?:reminders?|alarms?|last|next|first|second|one|other|new|existing|the|my|all|every|each|both|that|this|"
-    r"it|any|a|an|everything)\b)(?:(?!\b(?:so|and|cancel|delete|remove|which|out|off|from|in|on|of|my|your|i|you|me|about|due)\b)"
+    r"(?P<q>(?!(?:reminders?|alarms?|last|next|first|second|one|other|new|existing|the|my|all|every|each|both|that|"
+    r"this|"
+    r"it|any|a|an|everything)\b)(?:(?!\b(?:so|and|cancel|delete|remove|which|out|off|from|in|on|of|my|your|i|you|"
+    r"me|about|due)\b)"
     r"[\w'’ -]){2,40}?)"
 )
 _COMMAND: Final = (
@@ -43,19 +47,26 @@ _REMINDER: Final[tuple[re.Pattern[str], ...]] = tuple(
     )
 )
 _ALL: Final = re.compile(
-    r"\b(?:all|every(?:thing)?|each|both|entire|whole|any)\b(?! (?:day|morning|night|evening|week|month|year|hour|\d|other|"
+    r"\b(?:all|every(?:thing)?|each|both|entire|whole|any)\b(?! (?:day|morning|night|evening|week|month|year|hour|"
+    r"\d|other|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day))"
     r"|\b(?:clear|empty|wipe|purge|reset|nuke)\b.*\b(?:reminders|list|alarms)\b"
     r"|\b(?:my|the) (?:\w+ )?(?:reminders|alarms)\b",
     re.IGNORECASE,
 )
-_VAGUE: Final = frozenset(
-    "it that this them one all my the a an for of reminder reminders alarm alarms new last next latest previous existing "
-    "current first second daily weekly recurring every each both any your our old other just set made to about on i you me "
-    "us most recent same remaining rest today today's tomorrow's tonight's morning's was wake up wake-up everything due "
-    "out off thing things".split()
+_TELLS_NOTHING: Final = (
+    "it that this them one all my the a an for of reminder reminders alarm alarms new last next latest "
+    "previous existing current first second daily weekly recurring every each both any your our old other just "
+    "set made to about on i you me us most recent same remaining rest today today's tomorrow's tonight's "
+    "morning's was wake up wake-up everything due out off thing things"
 )
-_LISTING: Final = _VAGUE | frozenset("do active upcoming there list rest day what did have got still set open".split())
+_TELLS_NOTHING_IN_LISTS: Final = "do active upcoming there list rest day what did have got still set open"
+_TELLS_NOTHING_IN_NOTES: Final = (
+    "note notes list lists memo memos the my all of me i everything it that down file saved please was is did have"
+)
+_VAGUE: Final = frozenset(_TELLS_NOTHING.split())
+_LISTING: Final = _VAGUE | frozenset(_TELLS_NOTHING_IN_LISTS.split())
+_NOTE_WORDS: Final = frozenset(_TELLS_NOTHING_IN_NOTES.split())
 _LISTED: Final[tuple[re.Pattern[str], ...]] = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -81,9 +92,6 @@ _NOTE: Final[tuple[re.Pattern[str], ...]] = tuple(
     )
 )
 _IS_THERE: Final = re.compile(r"\A(?:is|are)\s+(?P<q>(?!there\b).+?)\s+(?:on|in|among)\s+(?:my|the)\b", re.IGNORECASE)
-_NOTE_WORDS: Final = frozenset(
-    "note notes list lists memo memos the my all of me i everything it that down file saved please was is did have".split()
-)
 
 
 def reminder_meant(text: str) -> str | None:
@@ -115,7 +123,8 @@ def note_meant(text: str) -> str | None:
 
 def _telling(said: str, vague: frozenset[str]) -> str | None:
     query = re.sub(
-        r"\A(?:(?:all|any|every|each|both|of|that|the|my|our|your|this|a|an|to|about|daily|weekly|recurring|existing|last)"
+        r"\A(?:(?:all|any|every|each|both|of|that|the|my|our|your|this|a|an|to|about|daily|weekly|recurring|"
+        r"existing|last)"
         r"\s+)+",
         "",
         cleaned(said),
@@ -127,7 +136,10 @@ def _telling(said: str, vague: frozenset[str]) -> str | None:
 
 def _note_query(said: str) -> str | None:
     query = re.sub(
-        r"\s*\b(?:in|from|on|among|(?:that )?i (?:noted|wrote|saved|made|took|have))\b.*\Z", "", said, flags=re.IGNORECASE
+        r"\s*\b(?:in|from|on|among|(?:that )?i (?:noted|wrote|saved|made|took|have))\b.*\Z",
+        "",
+        said,
+        flags=re.IGNORECASE,
     )
     query = re.sub(r"\A(?:the|my|our|a|an|any|was|were|is)\s+", "", query.strip(), flags=re.IGNORECASE)
     query = cleaned(query)
