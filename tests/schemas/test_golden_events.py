@@ -139,7 +139,7 @@ def test_a_missing_field_is_named_as_missing(name: str, field: str, golden: Gold
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b"{", b"\xff\xfe{}", b'{"meta":'])
 def test_what_is_no_json_is_refused(payload: bytes) -> None:
-    with pytest.raises(InvalidField, match="Invalid JSON") as refused:
+    with pytest.raises(InvalidField, match="expected an event as JSON") as refused:
         catalogue.decode(payload)
     assert refused.value.field == "event"
 
