@@ -89,4 +89,5 @@ async def give_up(
 
 
 def _header(text: str) -> str:
-    return " ".join(text.split())[:HEADER_MAX_CHARS]
+    """Text as it may stand in a header: one line of ASCII, since clients read other bytes each in its own way."""
+    return " ".join(text.encode("ascii", "backslashreplace").decode().split())[:HEADER_MAX_CHARS]

@@ -1,10 +1,11 @@
 """Submissions as front-ends send them, and a keeper over a state in a real file."""
 
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,11 +13,15 @@ from infra.clock import SetClock, new_id
 from infra.state.port import State
 from infra.state.sqlite import open_state
 from pipeline.keeper import Keeper
+from schemas import subjects
 from schemas.chat import ReplyChosen, SentenceChosen
 from schemas.event import Blob, Event, Fact, Meta
 from schemas.intake import AudioSubmitted, FeedbackGiven, InterruptRequested, TextSubmitted
 from schemas.speech import ModelUse, SpeechReady
 from schemas.turns import StageFailed
+
+if TYPE_CHECKING:
+    from infra.bus.connection import Bus
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SOUND = Blob(ref=f"sha256:{'0' * 64}", media_type="audio/wav", size_bytes=1000)
@@ -96,6 +101,45 @@ class Submitter:
     def _about(self, turn: Event[Fact], fact: Fact) -> Event[Fact]:
         update = {"id": new_id(), "type": type(fact).__name__}
         return Event[Fact].first(fact, turn.meta.model_copy(update=update))
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter."""
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str]
+    about: Mapping[str, Any]
+
+
+@pytest.fixture
+def dead_letters() -> Callable[["Bus"], Awaitable[list[Letter]]]:
+    """Reads all dead letters, oldest first."""
+
+    async def read(bus: "Bus") -> list[Letter]:
+        state = (await bus.js.stream_info(subjects.DEAD_STREAM)).state
+        places = range(max(state.first_seq, 1), state.last_seq + 1)
+        found = [await bus.stored(subjects.DEAD_STREAM, seq) for seq in places]
+        return [
+            Letter(each.subject, each.data, each.headers, json.loads(each.headers["Parley-About"]))
+            for each in found
+            if each is not None
+        ]
+
+    return read
+
+
+@pytest.fixture
+def said_of() -> Callable[["Bus", Event[Fact]], Awaitable[list[Event[Fact]]]]:
+    """Reads all events of an event's turn, oldest first."""
+
+    async def read(bus: "Bus", event: Event[Fact]) -> list[Event[Fact]]:
+        meta = event.meta
+        found = await bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
+        return [said for _, said in found]
+
+    return read
 
 
 @pytest.fixture

@@ -1,0 +1,322 @@
+"""The keeper on the real bus: submissions in, turns opened and ended once, whatever dies between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.bus import streams
+from infra.bus.connection import Bus
+from infra.bus.delivery import Hop
+from infra.bus.server import BusAddress
+from infra.bus.streams import Durable
+from infra.clock import SystemClock
+from infra.state.sqlite import open_state
+from pipeline.keeper import Keeper
+from pipeline.intake_gate import IntakeGate
+from pipeline.keeping import INTAKE, Keeping
+from schemas import subjects
+from schemas.event import Event, Fact
+from schemas.turns import (
+    SpeechTurnOpened,
+    TextTurnOpened,
+    TurnCompleted,
+    TurnEnd,
+    TurnFailed,
+    TurnInterrupted,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import OwnServer
+    from tests.pipeline.conftest import Letter, Submitter
+
+    Until = Callable[..., Awaitable[Any]]
+    Letters = Callable[[Bus], Awaitable[list[Letter]]]
+    SaidOf = Callable[[Bus, Event[Fact]], Awaitable[list[Event[Fact]]]]
+
+FRONT = Hop("front-end")
+Keep = Callable[..., AbstractAsyncContextManager[Keeping]]
+
+
+@pytest.fixture
+def keep(state_file: Path) -> Keep:
+    """Runs a keeper on the state's file inside the block."""
+
+    @asynccontextmanager
+    async def keeping(bus: Bus, turn_timeout_s: float = 60.0) -> AsyncIterator[Keeping]:
+        clock = SystemClock()
+        async with open_state(state_file, clock) as state:
+            rules = Keeper(state, clock, turn_timeout=timedelta(seconds=turn_timeout_s))
+            one, stop = Keeping(rules, state, bus, clock, IntakeGate(bus, Path("."))), asyncio.Event()
+            running = asyncio.create_task(one.run(stop))
+            try:
+                yield one
+            finally:
+                stop.set()
+                async with asyncio.timeout(30):
+                    await running
+
+    return keeping
+
+
+@pytest.fixture
+def ann(talk: "Callable[..., Submitter]") -> "Submitter":
+    return talk()
+
+
+@pytest.fixture
+def told(until: "Until", said_of: "SaidOf") -> Callable[..., Awaitable[Event[Fact]]]:
+    """Waits for an event of a kind in a turn."""
+
+    async def wait(bus: Bus, turn: Event[Fact], kind: type[Fact]) -> Event[Fact]:
+        async def found() -> Event[Fact] | None:
+            return next((event for event in await said_of(bus, turn) if isinstance(event.fact, kind)), None)
+
+        event: Event[Fact] = await until(found)
+        return event
+
+    return wait
+
+
+Told = Callable[..., Awaitable[Event[Fact]]]
+
+
+async def ends(bus: Bus, said_of: "SaidOf", turn: Event[Fact]) -> list[Fact]:
+    return [event.fact for event in await said_of(bus, turn) if isinstance(event.fact, TurnEnd)]
+
+
+async def test_a_turn_goes_from_submission_to_its_end_and_the_next_one_opens(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, said_of: "SaidOf"
+) -> None:
+    first, second = ann.text("one"), ann.sound()
+    async with keep(bus):
+        await bus.say(first, FRONT)
+        await bus.say(second, FRONT)
+        opened = await told(bus, first, TextTurnOpened)
+        for event in ann.chosen(opened, "Done."):
+            await bus.say(event, Hop("reranker"))
+
+        ended = await told(bus, first, TurnCompleted)
+        await told(bus, second, SpeechTurnOpened)
+
+    assert ended.fact == TurnCompleted(reply="Done.", sentences=1)
+    assert (opened.meta.number, ended.meta.number) == (1, 1)
+    assert (await bus.js.stream_info(subjects.INTAKE_STREAM)).state.messages == 0, "intake holds what waits, no more"
+
+
+async def test_a_turn_that_nobody_works_on_is_ended_by_its_deadline(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told
+) -> None:
+    turn = ann.text()
+    async with keep(bus, turn_timeout_s=0.2):
+        await bus.say(turn, FRONT)
+        ended = await told(bus, turn, TurnFailed)
+
+    assert ended.fact.code == "deadline"  # type: ignore[attr-defined]  # a TurnFailed
+
+
+@pytest.mark.parametrize(
+    ("broken", "field"),
+    [
+        (lambda payload: b"not JSON", "event"),
+        (lambda payload: payload.replace(b'"hello"', b'""'), "fact.text"),
+        (lambda payload: payload.replace(b'"hello"', b'"a\\u0007b"'), "fact.text"),
+        (lambda payload: payload.replace(b'"text":"hello"', b'"words":"hello"'), "fact.text"),
+        (lambda payload: payload.replace(b'"user":"ann"', b'"user":"a b"'), "meta.user"),
+        (lambda payload: payload.replace(b'"schema_version":"1.0"', b'"schema_version":"2.1"'), "schema_version"),
+        (lambda payload: payload.replace(b'"tenant":"local"', b'"tenant":"others"'), "subject"),
+        (lambda payload: payload.replace(b'"hello"', b'"' + b"x" * 100_000 + b'"'), "event"),
+    ],
+)
+async def test_a_submission_that_cannot_be_read_fails_as_a_turn_and_the_next_one_is_taken(
+    bus: Bus,
+    keep: Keep,
+    ann: "Submitter",
+    told: Told,
+    said_of: "SaidOf",
+    dead_letters: "Letters",
+    broken: Callable[[bytes], bytes],
+    field: str,
+) -> None:
+    bad, good = ann.text("hello"), ann.text("good")
+    payload = broken(bad.encoded())
+    async with keep(bus):
+        await bus.put(bad.subject, payload, {})
+        await bus.say(good, FRONT)
+        failed = await told(bus, bad, TurnFailed)
+        await told(bus, good, TextTurnOpened)
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert (failed.fact.code, failed.fact.field) == ("invalid", field)
+    assert failed.fact.expected
+    assert failed.fact.message.startswith("I could not take that in: ")
+    [letter] = await dead_letters(bus)
+    assert letter.payload == payload
+    assert await ends(bus, said_of, bad) == [failed.fact]
+
+
+async def test_an_interruption_reaches_an_open_turn(bus: Bus, keep: Keep, ann: "Submitter", told: Told) -> None:
+    turn = ann.text()
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+        opened = await told(bus, turn, TextTurnOpened)
+        await bus.say(ann.chosen(opened, "First.", "Second.")[0], Hop("reranker"))
+        await told(bus, turn, type(ann.chosen(opened, "First.")[0].fact))
+        await bus.say(ann.stop(turn, played=0), FRONT)
+        ended = await told(bus, turn, TurnInterrupted)
+
+    assert ended.fact == TurnInterrupted(reason="enough", spoken="")
+
+
+async def test_what_a_killed_keeper_had_written_and_not_published_is_published_by_another(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, state_file: Path
+) -> None:
+    turn = ann.text()
+    async with open_state(state_file, SystemClock()) as state:
+        [opened] = await Keeper(state, SystemClock()).handle(turn)  # committed; then the process is gone
+
+    async with keep(bus):
+        found = await told(bus, turn, TextTurnOpened)
+
+    assert found == opened
+
+
+async def test_a_submission_that_comes_again_after_such_a_death_opens_one_turn(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, state_file: Path, said_of: "SaidOf"
+) -> None:
+    turn = ann.text()
+    await bus.say(turn, FRONT)
+    async with open_state(state_file, SystemClock()) as state:
+        await Keeper(state, SystemClock()).handle(turn)  # taken, committed, and neither published nor acknowledged
+
+    async with keep(bus):
+        await told(bus, turn, TextTurnOpened)
+
+    assert [type(event.fact) for event in await said_of(bus, turn)] == [TextTurnOpened]
+
+
+async def test_a_second_end_by_another_keeper_is_refused_by_the_bus(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, said_of: "SaidOf", until: "Until", state_file: Path
+) -> None:
+    turn = ann.text()
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+        opened = await told(bus, turn, TextTurnOpened)
+        other = opened.following("keeper", 77, TurnFailed(code="deadline", message="Sorry."), opened.meta.time)
+        await bus.say(other, Hop("keeper"))
+        for event in ann.chosen(opened, "Done."):
+            await bus.say(event, Hop("reranker"))
+        async with open_state(state_file, SystemClock()) as state:
+
+            async def completed() -> bool:
+                async with state.transaction() as tx:
+                    row = await tx.first("SELECT status FROM turns WHERE turn = ?", turn.meta.turn)
+                return row is not None and row.text("status") == "completed"
+
+            await until(completed)
+
+    assert await ends(bus, said_of, turn) == [other.fact]
+
+
+async def test_several_keepers_open_and_end_every_turn_once(
+    bus: Bus, bus_address: BusAddress, keep: Keep, talk: "Callable[..., Submitter]", told: Told, said_of: "SaidOf"
+) -> None:
+    people = [talk() for _ in range(10)]
+    turns = [[person.text(str(n)) for n in range(3)] for person in people]
+    async with Bus(bus_address, name="second") as second, keep(bus), keep(second):
+        for theirs in zip(*turns, strict=True):
+            for turn in theirs:
+                await bus.say(turn, FRONT)
+        for person, mine in zip(people, turns, strict=True):
+            for number, turn in enumerate(mine, start=1):
+                opened = await told(bus, turn, TextTurnOpened)
+                assert opened.meta.number == number
+                for event in person.chosen(opened, "Done."):
+                    await bus.say(event, Hop("reranker"))
+                await told(bus, turn, TurnCompleted)
+
+    for mine in turns:
+        for turn in mine:
+            assert len(await ends(bus, said_of, turn)) == 1
+
+
+async def run_out(bus: Bus, durable: Durable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers take the durable's only message and never be heard of again, until the bus gives it to nobody."""
+    monkeypatch.setattr(streams, "ACK_WAIT_S", 0.3)
+    await streams.declare_durable(bus.js, durable)
+    monkeypatch.undo()
+    pull = await bus.js.pull_subscribe_bind(durable.name, durable.stream)
+    for _ in range(durable.max_deliver):
+        await pull.fetch(1, timeout=60)
+    with pytest.raises(TimeoutError):  # it says so when somebody asks for the message once more
+        await pull.fetch(1, timeout=2)
+    await pull.unsubscribe()
+    await streams.declare_durable(bus.js, durable)
+
+
+async def test_a_message_that_no_worker_survived_is_kept_and_its_turn_fails(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, dead_letters: "Letters", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = ann.text()
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+        opened = await told(bus, turn, TextTurnOpened)
+        await run_out(bus, Durable("stt", subjects.EVENT_STREAM, ("TextTurnOpened",), max_deliver=2), monkeypatch)
+        failed = await told(bus, turn, TurnFailed)
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert (failed.fact.code, failed.fact.stage) == ("stage-failed", "stt")
+    [letter] = await dead_letters(bus)
+    assert letter.payload == opened.encoded()
+    assert letter.headers["Parley-Tries"] == "2"
+
+
+async def test_a_submission_that_no_keeper_survived_fails_as_a_turn_and_leaves_intake(
+    bus: Bus,
+    keep: Keep,
+    ann: "Submitter",
+    told: Told,
+    dead_letters: "Letters",
+    until: "Until",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deadly, next_one = ann.text("deadly"), ann.text("next")
+    await bus.say(deadly, FRONT)
+    await run_out(bus, INTAKE, monkeypatch)
+    await bus.say(next_one, FRONT)
+
+    async with keep(bus):
+        failed = await told(bus, deadly, TurnFailed)
+        await told(bus, next_one, TextTurnOpened)
+
+        async def left() -> bool:
+            return (await bus.js.stream_info(subjects.INTAKE_STREAM)).state.messages == 0
+
+        await until(left)
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert (failed.fact.code, failed.fact.stage) == ("stage-failed", "keeper")
+    [letter] = await dead_letters(bus)
+    assert letter.payload == deadly.encoded()
+
+
+async def test_turns_go_on_after_the_bus_was_killed(
+    own_server: "OwnServer", keep: Keep, ann: "Submitter", told: Told, said_of: "SaidOf"
+) -> None:
+    first, second = ann.text("one"), ann.text("two")
+    async with Bus(own_server.address, name="keeper") as bus, keep(bus), asyncio.timeout(90):
+        await bus.say(first, FRONT)
+        opened = await told(bus, first, TextTurnOpened)
+        await own_server.kill()
+        await own_server.start()
+        async with Bus(own_server.address, name="front-end") as front_end:
+            await front_end.say(second, FRONT)
+            for event in ann.chosen(opened, "Done."):
+                await front_end.say(event, Hop("reranker"))
+            await told(front_end, first, TurnCompleted)
+            await told(front_end, second, TextTurnOpened)
+            assert len(await ends(front_end, said_of, first)) == 1
