@@ -23,7 +23,6 @@ TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
 WAITING_MAX = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
 SWEEP_BATCH = 100
 
-HEARS_INTAKE: Final = (intake.TextSubmitted, intake.AudioSubmitted, intake.InterruptRequested, intake.FeedbackGiven)
 HEARS: Final = (chat.SentenceChosen, chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
 SAYS: Final = (
     said.TextTurnOpened,

@@ -19,9 +19,11 @@ from infra.state import outbox, pruning, turns
 from infra.state.port import State
 from infra.telemetry import root
 from pipeline import dead_letters, keeper, retry
+from pipeline.heartbeat import Heartbeat
+from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
 from schemas import subjects
-from schemas.catalogue import decode
+from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, decode
 from schemas.errors import InvalidField, SchemaError
 from schemas.event import Event, Fact
 
@@ -31,7 +33,8 @@ STALE_AFTER = timedelta(seconds=2)  # an outbox row that its keeper has not publ
 RELAY_BATCH = 100
 PRUNE_EVERY_S = 600.0
 
-INTAKE: Final = Durable(keeper.NAME, subjects.INTAKE_STREAM, tokens_of(keeper.HEARS_INTAKE), in_order=True)
+INTAKE: Final = Durable(keeper.NAME, subjects.INTAKE_STREAM, tokens_of(TURN_SUBMISSIONS), in_order=True)
+REQUESTED: Final = Durable(keeper.NAME, subjects.REQUEST_STREAM, tokens_of(REQUESTS))
 EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS))
 ADVISORIES: Final = Durable(keeper.NAME, subjects.ADVISORY_STREAM, ())
 
@@ -41,11 +44,12 @@ log = logging.getLogger("parley.keeper")
 class Keeping:
     """One keeper at work."""
 
-    def __init__(self, rules: Keeper, state: State, bus: Bus, clock: Clock) -> None:
+    def __init__(self, rules: Keeper, state: State, bus: Bus, clock: Clock, gate: IntakeGate) -> None:
         self._rules = rules
         self._state = state
         self._bus = bus
         self._clock = clock
+        self._gate = gate
         self._published: list[str] = []  # noted in the outbox by the next sweep
         self.in_flight = 0
 
@@ -53,6 +57,7 @@ class Keeping:
         """Keep until `stop` is set; what is in hand then is finished."""
         consumers = [
             await self._bus.hear(INTAKE, self._take_in),
+            await self._bus.hear(REQUESTED, self._take_in),
             await self._bus.hear(EVENTS, self._take_note, slots=SLOTS),
             await self._bus.hear(ADVISORIES, self._take_over),
         ]
@@ -79,7 +84,8 @@ class Keeping:
     async def _answered(self, delivery: Delivery, work: Any) -> None:
         self.in_flight += 1
         try:
-            await work
+            with Heartbeat(delivery):
+                await work
             await delivery.ack()
         except (BusUnavailable, BusFull) as error:
             log.warning("keeper: %s; the message will come again", error)
@@ -131,7 +137,7 @@ class Keeping:
         await dead_letters.bury(self._bus, lost, failure, error)
         with contextlib.suppress(SchemaError):
             meta = dead_letters.meta_of_subject(lost, self._clock)
-            if stream == subjects.INTAKE_STREAM:
+            if stream in (subjects.INTAKE_STREAM, subjects.REQUEST_STREAM):
                 await self._publish(await self._rules.refuse(meta, failure))
                 await self._bus.forget(stream, seq)
             else:
@@ -153,6 +159,7 @@ class Keeping:
                 await self._settle()
                 await self._publish(await self._rules.sweep())
                 await self._relay(self._clock.now() - STALE_AFTER)
+                await self._gate.look()
                 if (self._clock.now() - pruned_at).total_seconds() >= PRUNE_EVERY_S:
                     pruned_at = self._clock.now()
                     await self._prune()

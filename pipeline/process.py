@@ -115,11 +115,13 @@ async def _remind(state: State, bus: Bus, clock: Clock) -> None:
 
 
 async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    from pipeline.intake_gate import IntakeGate
     from pipeline.keeper import Keeper
     from pipeline.keeping import Keeping
 
     async with wiring.opened_state(settings, clock) as state:
-        keeping = Keeping(Keeper(state, clock, turn_timeout=settings.turn.timeout), state, bus, clock)
+        gate = IntakeGate(bus, settings.data_dir)
+        keeping = Keeping(Keeper(state, clock, turn_timeout=settings.turn.timeout), state, bus, clock, gate)
         presence = await _present(topology.KEEPER, bus, clock, lambda: {"in_flight": keeping.in_flight})
         presence.ready = True
         log.info("the keeper is ready")

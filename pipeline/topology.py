@@ -51,7 +51,7 @@ def parts() -> tuple[Part, ...]:
     stages = [stage(name) for name in STAGE_NAMES]
     return (
         Part(FRONT_ENDS, _names(FRONT_ENDS_HEAR), _names(catalogue.SUBMISSIONS)),
-        Part(KEEPER, _names((*keeper.HEARS_INTAKE, *keeper.HEARS)), _names(keeper.SAYS)),
+        Part(KEEPER, _names((*catalogue.SUBMISSIONS, *keeper.HEARS)), _names(keeper.SAYS)),
         *(Part(each.name, _names(each.hears), _names(each.says)) for each in stages),
         Part(LOGGER, ("every event",), ()),
     )

@@ -9,12 +9,9 @@ from schemas import chat, intake, intents, speech, tasks, turns
 from schemas.errors import InvalidField, NewerSchema, SchemaError
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
 
-SUBMISSIONS: Final[tuple[type[Fact], ...]] = (
-    intake.TextSubmitted,
-    intake.AudioSubmitted,
-    intake.InterruptRequested,
-    intake.FeedbackGiven,
-)
+TURN_SUBMISSIONS: Final[tuple[type[Fact], ...]] = (intake.TextSubmitted, intake.AudioSubmitted)
+REQUESTS: Final[tuple[type[Fact], ...]] = (intake.InterruptRequested, intake.FeedbackGiven)
+SUBMISSIONS: Final[tuple[type[Fact], ...]] = (*TURN_SUBMISSIONS, *REQUESTS)
 FACTS: Final[tuple[type[Fact], ...]] = (
     turns.TextTurnOpened,
     turns.SpeechTurnOpened,

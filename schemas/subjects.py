@@ -10,7 +10,8 @@ ROOT = "parley.v1"
 PARTITIONS = 256  # fixed for ever: a conversation's partition is part of every subject ever stored
 TURN_END = "TurnEnded"  # all three ends of a turn share one subject, so that the bus refuses a second
 
-INTAKE_STREAM = "PARLEY_INTAKE"
+INTAKE_STREAM = "PARLEY_INTAKE"  # turns; refuses when Parley is full
+REQUEST_STREAM = "PARLEY_REQUESTS"  # interruptions and feedback, which are taken also then
 EVENT_STREAM = "PARLEY_EVENTS"
 DEAD_STREAM = "PARLEY_DEAD"
 ADVISORY_STREAM = "PARLEY_ADVISORIES"

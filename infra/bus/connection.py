@@ -195,7 +195,7 @@ class Bus:
             if refused.err_code == _WRONG_LAST_SEQUENCE:
                 raise Overtaken(f"{subject}: {refused.description}") from None
             if refused.err_code in _STREAM_FULL:
-                raise BusFull(f"{refused.description}") from None
+                raise BusFull(await self._why_full(refused)) from None
             if refused.err_code == _TOO_LARGE:
                 size = f"{len(payload)} bytes"
                 raise InvalidField(
@@ -205,6 +205,14 @@ class Bus:
         except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
             raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
         return Receipt(ack.seq, bool(ack.duplicate))
+
+    async def _why_full(self, refused: APIError) -> str:
+        """The keeper's reason when it has closed intake, else the bus's own."""
+        try:
+            closed = await streams.why_closed(self.js)
+        except (nats.errors.Error, APIError, TimeoutError, OSError):
+            closed = None
+        return closed or str(refused.description)
 
     # Hearing
 

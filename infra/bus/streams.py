@@ -20,7 +20,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, NotFoundError
 
 from schemas import subjects
-from schemas.catalogue import FACTS, SUBMISSIONS
+from schemas.catalogue import FACTS, REQUESTS, TURN_SUBMISSIONS
 from schemas.event import PAYLOAD_MAX_BYTES
 
 DUPLICATE_WINDOW = timedelta(minutes=2)  # the bus drops copies by id; beyond it the fences and sinks do
@@ -34,6 +34,7 @@ ACK_WAIT_S = 10.0  # a worker that neither finishes nor says "still working" for
 MAX_ACK_PENDING = 1_000
 
 DEAD_SUBJECT = "parley.dead"
+CLOSED = "closed: "  # how the description of a closed stream begins; the reason follows
 _CANNOT_BE_UPDATED = frozenset({10012})  # JetStream: the consumer exists and one of its settings is fixed for ever
 _ADVISORIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
 
@@ -56,19 +57,11 @@ def tokens_of(facts: Iterable[type]) -> tuple[str, ...]:
 
 
 async def declare_streams(js: JetStreamContext) -> None:
-    """Make the four streams, or bring their settings up to date."""
+    """Make the streams, or bring their settings up to date."""
     window_s = DUPLICATE_WINDOW.total_seconds()
     wanted = [
-        StreamConfig(
-            name=subjects.INTAKE_STREAM,
-            subjects=[subjects.every(token) for token in tokens_of(SUBMISSIONS)],
-            retention=RetentionPolicy.WORK_QUEUE,
-            discard=DiscardPolicy.NEW,
-            max_msgs=INTAKE_MAX_MSGS,
-            max_msg_size=MESSAGE_MAX_BYTES,
-            duplicate_window=window_s,
-            storage=StorageType.FILE,
-        ),
+        _work_queue(subjects.INTAKE_STREAM, tokens_of(TURN_SUBMISSIONS), window_s),
+        _work_queue(subjects.REQUEST_STREAM, tokens_of(REQUESTS), window_s),
         StreamConfig(
             name=subjects.EVENT_STREAM,
             subjects=[subjects.every(token) for token in tokens_of(FACTS)],
@@ -98,11 +91,52 @@ async def declare_streams(js: JetStreamContext) -> None:
     ]
     for config in wanted:
         try:
-            await js.stream_info(config.name or "")
+            present = (await js.stream_info(config.name or "")).config
         except NotFoundError:
             await js.add_stream(config)
-        else:
-            await js.update_stream(config)
+            continue
+        if _is_closed(present):  # by the keeper, who opens it again
+            config.max_bytes, config.description = present.max_bytes, present.description
+        await js.update_stream(config)
+
+
+def _work_queue(name: str, tokens: tuple[str, ...], window_s: float) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=[subjects.every(token) for token in tokens],
+        retention=RetentionPolicy.WORK_QUEUE,
+        discard=DiscardPolicy.NEW,
+        max_msgs=INTAKE_MAX_MSGS,
+        max_msg_size=MESSAGE_MAX_BYTES,
+        duplicate_window=window_s,
+        storage=StorageType.FILE,
+    )
+
+
+async def close_intake(js: JetStreamContext, reason: str) -> None:
+    """Let the bus refuse new turns, whoever submits them; those that wait in the stream stay there."""
+    config = (await js.stream_info(subjects.INTAKE_STREAM)).config
+    if config.description != f"{CLOSED}{reason}":
+        config.max_bytes, config.description = 1, f"{CLOSED}{reason}"
+        await js.update_stream(config)
+
+
+async def open_intake(js: JetStreamContext) -> None:
+    """Let the bus take turns again, if intake was closed."""
+    config = (await js.stream_info(subjects.INTAKE_STREAM)).config
+    if _is_closed(config):
+        config.max_bytes, config.description = -1, ""
+        await js.update_stream(config)
+
+
+async def why_closed(js: JetStreamContext) -> str | None:
+    """Why intake is closed; None when it is open."""
+    config = (await js.stream_info(subjects.INTAKE_STREAM)).config
+    return (config.description or "").removeprefix(CLOSED) if _is_closed(config) else None
+
+
+def _is_closed(config: StreamConfig) -> bool:
+    return (config.description or "").startswith(CLOSED)
 
 
 async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
