@@ -76,7 +76,7 @@ class EngineSettings(Section):
 class SttSettings(Section):
     """The speech recogniser."""
 
-    backend: Literal["whisper", "moonshine"] = "whisper"
+    backend: Literal["whisper", "moonshine", "scripted"] = "whisper"  # scripted: for tests and benchmarks only
     model: str | None = None  # a path or a hub name; None: the bundled one
     beam: int = Field(default=1, ge=1, le=10)
     threads: int = Field(default=2, ge=1, le=64)
@@ -86,7 +86,7 @@ class SttSettings(Section):
 class TtsSettings(Section):
     """The voice."""
 
-    backend: Literal["hibari", "pyttsx3"] = "hibari"
+    backend: Literal["hibari", "pyttsx3", "scripted"] = "hibari"  # scripted: for tests and benchmarks only
     model: str | None = None
     threads: int = Field(default=2, ge=1, le=64)
 

@@ -35,8 +35,8 @@ class Manners:
 
 
 @asynccontextmanager
-async def served(engine: ScriptedEngine, manners: Manners) -> AsyncIterator[str]:
-    """Serve the engine on a free port; gives the address. Connections are closed at the end."""
+async def served(engine: ScriptedEngine, manners: Manners, port: int = 0) -> AsyncIterator[str]:
+    """Serve the engine on `port` (0: a free one); gives the address. Connections are closed at the end."""
     open_tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +45,7 @@ async def served(engine: ScriptedEngine, manners: Manners) -> AsyncIterator[str]
         open_tasks.add(task)
         task.add_done_callback(open_tasks.discard)
 
-    server = await asyncio.start_server(connected, HOST, 0)
+    server = await asyncio.start_server(connected, HOST, port)
     try:
         yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
     finally:

@@ -15,6 +15,7 @@ def make_recogniser(name: str, model: str | None = None, *, beam: int = 1, threa
     makers: Mapping[str, Callable[[], Recogniser]] = {
         "whisper": lambda: _whisper(model, beam, threads),
         "moonshine": lambda: _moonshine(model),
+        "scripted": _scripted,  # for tests and benchmarks
     }
     if name not in makers:
         raise InvalidField("recogniser.backend", name, f"one of {', '.join(sorted(makers))}")
@@ -31,3 +32,9 @@ def _moonshine(model: str | None) -> Recogniser:
     from infra.recognisers.moonshine import BUNDLED_NAME, MoonshineRecogniser, MoonshineSettings
 
     return MoonshineRecogniser(MoonshineSettings(model=model or BUNDLED_NAME))
+
+
+def _scripted() -> Recogniser:
+    from infra.recognisers.scripted import ScriptedRecogniser
+
+    return ScriptedRecogniser()

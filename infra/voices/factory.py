@@ -17,6 +17,7 @@ def make_voice(name: str = DEFAULT, model: str | None = None, *, threads: int = 
     makers: Mapping[str, Callable[[], Voice]] = {
         "hibari": lambda: _hibari(model, threads),
         "pyttsx3": lambda: _pyttsx3(model),
+        "scripted": _scripted,  # for tests and benchmarks
     }
     if name not in makers:
         raise InvalidField("voice.backend", name, f"one of {', '.join(sorted(makers))}")
@@ -33,3 +34,9 @@ def _pyttsx3(model: str | None) -> Voice:
     from infra.voices.pyttsx3 import DEFAULT_VOICE, Pyttsx3Voice
 
     return Pyttsx3Voice(model or DEFAULT_VOICE)
+
+
+def _scripted() -> Voice:
+    from infra.voices.scripted import ScriptedVoice
+
+    return ScriptedVoice()

@@ -101,7 +101,7 @@ async def test_a_name_that_does_not_exist_is_refused_with_those_that_do() -> Non
         make_voice("festival")
 
     assert refused.value.field == "voice.backend"
-    assert refused.value.expected == "one of hibari, pyttsx3"
+    assert refused.value.expected == "one of hibari, pyttsx3, scripted"
 
 
 async def test_the_default_is_the_neural_voice() -> None:
