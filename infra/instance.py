@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from infra.processes import alive
+from schemas.errors import InvalidField
 
 
 class AlreadyRunning(Exception):
@@ -41,10 +43,8 @@ def _folder(data_dir: Path) -> Path:
 
 @contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for this process. Raises AlreadyRunning."""
-    folder = _folder(data_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
+    """Hold the data folder for this process. Raises AlreadyRunning, or InvalidField when it cannot be one."""
+    with _lock_file(data_dir) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,9 +59,19 @@ def locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def _lock_file(data_dir: Path) -> TextIO:
+    try:
+        _folder(data_dir).mkdir(parents=True, exist_ok=True)
+        return (_folder(data_dir) / "lock").open("a+")
+    except OSError as error:
+        expected = f"a folder that can be written ({error.strerror})"
+        raise InvalidField("data_dir", str(data_dir), expected) from None
+
+
 def write(data_dir: Path, instance: Instance) -> None:
     """Make this instance known."""
     path = _folder(data_dir) / "parley.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     with contextlib.suppress(FileNotFoundError):
         new.unlink()

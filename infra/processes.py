@@ -51,9 +51,11 @@ def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
     return in_child
 
 
-async def end_with_parent(poll_s: float = 1.0) -> None:
-    """Return when the process that started this one is gone. For systems without a parent-death signal."""
-    parent = os.getppid()
+async def end_with_parent(parent: int, poll_s: float = 1.0) -> None:
+    """Return when the process `parent`, which started this one, is gone. For systems without a parent-death signal.
+
+    Its number is handed down because it may have ended before this process looks for the first time.
+    """
     while os.getppid() == parent:  # noqa: ASYNC110  # nothing wakes us when a parent dies
         await asyncio.sleep(poll_s)
 

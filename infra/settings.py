@@ -5,6 +5,7 @@ written `PARLEY_ENGINE__BACKEND` in the environment. Anything unknown or impossi
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pydantic
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from tzlocal import get_localzone_name
 
 from schemas.errors import InvalidField, shown
@@ -22,6 +23,9 @@ from schemas.ids import DEFAULT_TENANT, checked_token
 
 PREFIX: Final = "PARLEY_"
 CONFIG_FILE: Final = Path("config.yaml")
+MINIMAL_MODE: Final = "MINIMAL_MODE"
+SECRETS: Final = ("api_key", "token")
+SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine"})
 NOT_SETTINGS: Final = frozenset({"PARLEY_ENGINE_API_KEY", "PARLEY_CONFIG", "PARLEY_SUPERVISED"})
 WELL_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "NATS_URL": ("bus", "url"),
@@ -64,6 +68,11 @@ class EngineSettings(Section):
     threads: int | None = Field(default=None, ge=1, le=256)  # of the embedded engine; None: all cores but one
     verify_ssl: bool = True
     use_grammar: bool = True
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, url: str | None) -> str | None:
+        return _web_address("base_url", url)
 
     @model_validator(mode="after")
     def _addressed(self) -> "EngineSettings":
@@ -118,6 +127,11 @@ class TelemetrySettings(Section):
 
     otlp_endpoint: str | None = None
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _endpoint(cls, url: str | None) -> str | None:
+        return _web_address("otlp_endpoint", url)
+
 
 class Settings(Section):
     """All of it."""
@@ -138,8 +152,8 @@ class Settings(Section):
 
     @field_validator("tenant", "user")
     @classmethod
-    def _token(cls, value: str) -> str:
-        return checked_token("token", value)
+    def _token(cls, value: str, info: ValidationInfo) -> str:
+        return checked_token(str(info.field_name), value)
 
     @field_validator("time_zone")
     @classmethod
@@ -157,8 +171,10 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     named = config or (Path(process["PARLEY_CONFIG"]) if "PARLEY_CONFIG" in process else None)
     tree = _yaml(named or CONFIG_FILE, required=named is not None)
     dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    for name, value in {**dotenv, **process}.items():
-        _apply(tree, name, value)
+    variables = {**dotenv, **process}
+    # Minimal mode comes last of its kind, so that it does not depend on the order in which variables were set.
+    for name in sorted(variables, key=lambda name: (name in process, name == MINIMAL_MODE)):
+        _apply(tree, name, variables[name])
     try:
         return Settings.model_validate(tree)
     except pydantic.ValidationError as refused:
@@ -172,8 +188,13 @@ def _yaml(path: Path, *, required: bool) -> dict[str, Any]:
         return {}
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except yaml.MarkedYAMLError as error:  # told without the line itself, which may hold a secret
+        place = error.problem_mark or error.context_mark
+        where = f" in line {place.line + 1}, column {place.column + 1}" if place else ""
+        raise SettingsError(f"{path}: not readable as YAML: {error.problem or error.context}{where}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "reason", type(error).__name__)
+        raise SettingsError(f"{path}: not readable as YAML: {reason}") from None
     if not isinstance(tree, dict):
         raise SettingsError(f"{path}: holds {shown(tree)}; expected keys and values such as `user: me`")
     return tree
@@ -183,7 +204,7 @@ def _apply(tree: dict[str, Any], name: str, value: str) -> None:
     """Set what one environment variable says, if it is one of ours."""
     if name in WELL_KNOWN:
         _set(tree, WELL_KNOWN[name], value)
-    elif name == "MINIMAL_MODE":
+    elif name == MINIMAL_MODE:
         if value.strip().lower() not in {"true", "false", "1", "0", "yes", "no", ""}:
             raise SettingsError(f"MINIMAL_MODE: {shown(value)} is not allowed; expected true or false")
         if value.strip().lower() in {"true", "1", "yes"}:
@@ -210,8 +231,21 @@ def _one_line(refused: pydantic.ValidationError) -> str:
         for part in first["loc"][:-1]:
             section = section.model_fields[str(part)].annotation
         return f"{key}: there is no such key; expected one of {', '.join(sorted(section.model_fields))}"
-    value = "(hidden)" if "api_key" in key or "token" in key else shown(first["input"])
+    value = _without_secrets(key, shown(first["input"]))
     if isinstance(cause, InvalidField) and cause.field not in key.split("."):
         key, value = f"{key}.{cause.field}" if key else cause.field, cause.value
     allowed = cause.expected if isinstance(cause, InvalidField) else first["msg"]
     return f"{key}: {value} is not allowed; expected {allowed.removeprefix('Input should be ')}"
+
+
+def _without_secrets(key: str, value: str) -> str:
+    """A value as it may be shown: nothing of keys and tokens, no password of an address."""
+    if key in SECTIONS_WITH_SECRETS or any(secret in key for secret in SECRETS):
+        return "(hidden)"
+    return re.sub(r"://[^/@\s]*@", "://(hidden)@", value)
+
+
+def _web_address(field: str, url: str | None) -> str | None:
+    if url is not None and not re.match(r"https?://[^/\s]", url):
+        raise InvalidField(field, url, "an address such as http://127.0.0.1:8000")
+    return url

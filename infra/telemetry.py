@@ -4,6 +4,7 @@ The trace's id is the turn's id, so a turn is found in any collector without a l
 unasked: without an endpoint no exporter exists, its library is not even loaded, and a hop costs microseconds.
 """
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,8 +83,8 @@ def root(turn: str) -> str:
 
 
 def _is_of(turn: str, traceparent: str) -> bool:
-    parts = traceparent.split("-")
-    return len(parts) == 4 and parts[1] == UUID(turn).hex and len(parts[2]) == 16
+    span = re.fullmatch(rf"00-{UUID(turn).hex}-([0-9a-f]{{16}})-[0-9a-f]{{2}}", traceparent)
+    return span is not None and int(span[1], 16) != 0
 
 
 def _context(traceparent: str) -> "SpanContext":

@@ -34,6 +34,7 @@ from schemas.errors import InvalidField
 
 BUS_WITHIN_S = 20.0  # a bus that is just being started
 _POLL_S = 0.2
+SUPERVISED = "PARLEY_SUPERVISED"  # in the environment of a worker: the number of the process that supervises it
 
 log = logging.getLogger("parley.process")
 
@@ -155,15 +156,16 @@ async def _main(name: str) -> None:
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    watching = asyncio.create_task(_stop_with_parent(stop)) if "PARLEY_SUPERVISED" in os.environ else None
+    parent = os.environ.get(SUPERVISED)
+    watching = asyncio.create_task(_stop_with_parent(int(parent), stop)) if parent else None
     settings = configuration.load()
     await run(name, settings, address_of(settings), stop)
     if watching is not None:
         watching.cancel()
 
 
-async def _stop_with_parent(stop: asyncio.Event) -> None:
-    await end_with_parent()
+async def _stop_with_parent(parent: int, stop: asyncio.Event) -> None:
+    await end_with_parent(parent)
     stop.set()
 
 

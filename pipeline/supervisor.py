@@ -26,7 +26,7 @@ from infra.instance import Instance
 from infra.settings import EngineSettings, Settings
 from pipeline import topology, wiring
 from pipeline.presence import Present, who_is_there
-from pipeline.process import connected
+from pipeline.process import SUPERVISED, connected
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
 GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
@@ -58,7 +58,7 @@ class Child:
     async def start(self) -> None:
         """Start it (again)."""
         self.starts += 1
-        environment = {**os.environ, **self.environment, "PARLEY_SUPERVISED": "1"}
+        environment = {**os.environ, **self.environment, SUPERVISED: str(os.getpid())}
         self.process = await processes.spawn(self.command, log=self.log, environment=environment)
 
 
@@ -190,6 +190,8 @@ class Supervisor:
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
             self._tell(f"restart    {child.name} ended with status {status}: {_last_line(child.log)}")
             await asyncio.sleep(wait_s)
+            if self._stopping:
+                return
             await child.start()
 
     async def _stop_all(self) -> None:

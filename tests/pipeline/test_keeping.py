@@ -16,8 +16,8 @@ from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from infra.clock import SystemClock
 from infra.state.sqlite import open_state
-from pipeline.keeper import Keeper
 from pipeline.intake_gate import IntakeGate
+from pipeline.keeper import Keeper
 from pipeline.keeping import INTAKE, Keeping
 from schemas import subjects
 from schemas.event import Event, Fact
@@ -51,7 +51,7 @@ def keep(state_file: Path) -> Keep:
         clock = SystemClock()
         async with open_state(state_file, clock) as state:
             rules = Keeper(state, clock, turn_timeout=timedelta(seconds=turn_timeout_s))
-            one, stop = Keeping(rules, state, bus, clock, IntakeGate(bus, Path("."))), asyncio.Event()
+            one, stop = Keeping(rules, state, bus, clock, IntakeGate(bus, Path())), asyncio.Event()
             running = asyncio.create_task(one.run(stop))
             try:
                 yield one
