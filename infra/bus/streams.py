@@ -56,9 +56,12 @@ def tokens_of(facts: Iterable[type]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fact.token for fact in facts))  # type: ignore[attr-defined]  # all are Facts
 
 
-async def declare_streams(js: JetStreamContext) -> None:
-    """Make the streams, or bring their settings up to date."""
-    window_s = DUPLICATE_WINDOW.total_seconds()
+async def declare_streams(js: JetStreamContext, duplicate_window: timedelta = DUPLICATE_WINDOW) -> None:
+    """Make the streams, or bring their settings up to date.
+
+    A stream that is there keeps its `duplicate_window`: nothing rests on its length, which tests make short.
+    """
+    window_s = duplicate_window.total_seconds()
     wanted = [
         _work_queue(subjects.INTAKE_STREAM, tokens_of(TURN_SUBMISSIONS), window_s),
         _work_queue(subjects.REQUEST_STREAM, tokens_of(REQUESTS), window_s),
@@ -97,6 +100,7 @@ async def declare_streams(js: JetStreamContext) -> None:
             continue
         if _is_closed(present):  # by the keeper, who opens it again
             config.max_bytes, config.description = present.max_bytes, present.description
+        config.duplicate_window = present.duplicate_window
         await js.update_stream(config)
 
 
