@@ -28,6 +28,7 @@ from infra.state.port import State
 from infra.telemetry import Telemetry
 from infra.weights import WeightsMissing
 from pipeline import topology, wiring
+from pipeline.metrics import Metrics
 from pipeline.presence import Presence
 from pipeline.worker import Worker
 from schemas.errors import InvalidField
@@ -96,6 +97,7 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
     async with wiring.given_to(name, settings, bus, clock) as given:
         worker = Worker(stage, given, bus, clock, telemetry)
         presence = await _present(name, bus, clock, lambda: asdict(worker.counts))
+        await worker.metrics.announce(bus)
         consumer = await worker.start()
         reminding = asyncio.create_task(_remind(given.state, bus, clock)) if name == "router" else None
         presence.ready = True
@@ -123,7 +125,9 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
     async with wiring.opened_state(settings, clock) as state:
         gate = IntakeGate(bus, settings.data_dir)
         keeping = Keeping(Keeper(state, clock, turn_timeout=settings.turn.timeout), state, bus, clock, gate)
-        presence = await _present(topology.KEEPER, bus, clock, lambda: {"in_flight": keeping.in_flight})
+        counts: Counter = lambda: {"in_flight": keeping.in_flight}  # noqa: E731  # one line, used twice
+        presence = await _present(topology.KEEPER, bus, clock, counts)
+        await Metrics(topology.KEEPER, str(os.getpid()), counts).announce(bus)
         presence.ready = True
         log.info("the keeper is ready")
         await keeping.run(stop)
@@ -137,6 +141,7 @@ async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) 
     try:
         keeping = LogKeeping(event_log, bus)
         presence = await _present(topology.LOGGER, bus, clock, keeping.counts)
+        await Metrics(topology.LOGGER, str(os.getpid()), keeping.counts).announce(bus)
         presence.ready = True
         log.info("the log is ready")
         await keeping.run(stop)

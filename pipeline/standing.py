@@ -39,11 +39,7 @@ async def standing_of(bus: Bus, settings: Settings) -> Standing:
     """Look once; takes about half a second."""
     present = await who_is_there(bus)
     workers = []
-    for name in topology.PROCESSES:
-        behind, in_hand = await bus.backlog(subjects.EVENT_STREAM, name)
-        if name == topology.KEEPER:
-            waiting, taken = await bus.backlog(subjects.INTAKE_STREAM, name)
-            behind, in_hand = behind + waiting, in_hand + taken
+    for name, (behind, in_hand) in (await backlogs(bus)).items():
         mine = tuple(each for each in present if each.name == name)
         counts: Counter[str] = Counter()
         for each in mine:
@@ -62,6 +58,18 @@ async def standing_of(bus: Bus, settings: Settings) -> Standing:
     ]
     wrong += [] if engine_ok else [engine]
     return Standing(bus.url, bus.version, engine, tuple(workers), tuple(wrong))
+
+
+async def backlogs(bus: Bus) -> dict[str, tuple[int, int]]:
+    """By process: how many events it has not taken yet, and how many it has taken and not acknowledged."""
+    found: dict[str, tuple[int, int]] = {}
+    for name in topology.PROCESSES:
+        streams = [subjects.EVENT_STREAM]
+        if name == topology.KEEPER:
+            streams += [subjects.INTAKE_STREAM, subjects.REQUEST_STREAM]
+        each = [await bus.backlog(stream, name) for stream in streams]
+        found[name] = (sum(behind for behind, _ in each), sum(in_hand for _, in_hand in each))
+    return found
 
 
 async def _engine(settings: Settings) -> tuple[str, bool]:

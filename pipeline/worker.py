@@ -7,8 +7,9 @@ what was already said for it, and because a reply that is continued is fenced, s
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,7 @@ from infra.telemetry import Telemetry
 from pipeline import dead_letters, retry
 from pipeline.ended_turns import EndedTurns
 from pipeline.heartbeat import Heartbeat
+from pipeline.metrics import Metrics
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.errors import SchemaError
@@ -62,6 +64,7 @@ class Worker(Generic[G]):
         self._clock = clock
         self._telemetry = telemetry
         self._ended = EndedTurns()
+        self.metrics = Metrics(stage.name, str(os.getpid()), lambda: asdict(self.counts))
 
     async def start(self) -> Consumer:
         """Begin to hear. To end, stop the consumer that is returned."""
@@ -115,12 +118,14 @@ class Worker(Generic[G]):
             self.counts.dropped += 1
         else:
             self.counts.handled += 1
+            now = self._clock.now()
+            self.metrics.handled(_ms(meta.time, received), _ms(received, now))
         await delivery.ack()
 
     async def _work(self, event: Event[Any], delivery: Delivery, received: datetime) -> None:
         stage, meta = self.stage, event.meta
         earlier = await self._said_before(meta) if delivery.attempt > 1 else Earlier()
-        queue_ms = max((received - meta.time).total_seconds() * 1e3, 0.0)
+        queue_ms = _ms(meta.time, received)
         attributes: dict[str, str | int | float] = {
             "parley.queue_ms": queue_ms,
             "parley.attempt": delivery.attempt,
@@ -138,8 +143,7 @@ class Worker(Generic[G]):
                         now = self._clock.now()
                         said = fact if isinstance(fact, Event) else event.following(stage.name, index, fact, now)
                         index += 1
-                        work_ms = (now - received).total_seconds() * 1e3
-                        hop = Hop(stage.name, queue_ms, work_ms, delivery.attempt, span.traceparent)
+                        hop = Hop(stage.name, queue_ms, _ms(received, now), delivery.attempt, span.traceparent)
                         await self._say(said, hop, earlier)
             except Exception as error:
                 span.error = error
@@ -156,7 +160,12 @@ class Worker(Generic[G]):
     async def _said_before(self, meta: Meta) -> Earlier:
         """What this stage has said because of this very event, from the stream."""
         found = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
-        mine = [(seq, e) for seq, e in found if e.meta.cause == meta.id and e.meta.stage == self.stage.name]
+        mine = [
+            (seq, e)
+            for seq, e in found
+            # What its worker said for it (StageFailed) is no part of what the stage itself has said.
+            if e.meta.cause == meta.id and e.meta.stage == self.stage.name and isinstance(e.fact, self.stage.says)
+        ]
         return Earlier(
             facts=tuple(event.fact for _, event in mine),
             ids=frozenset(event.meta.id for _, event in mine),
@@ -187,3 +196,8 @@ class Worker(Generic[G]):
     async def _hear_end(self, subject: str, _: bytes) -> None:
         with contextlib.suppress(SchemaError):
             self._ended.end(subjects.parse_subject(subject).turn)
+
+
+def _ms(since: datetime, until: datetime) -> float:
+    """Milliseconds between two moments; 0 where clocks of two machines disagree."""
+    return max((until - since).total_seconds() * 1e3, 0.0)

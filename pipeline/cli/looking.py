@@ -15,6 +15,7 @@ from pipeline import topology as parts
 from pipeline.cli import exits
 from pipeline.cli.exits import Exit
 from pipeline.cli.joining import bus_of, joined
+from pipeline.metrics import gathered
 from pipeline.standing import Standing, standing_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
@@ -80,3 +81,14 @@ def doctor(as_json: AsJson = False) -> None:
             Console().print(table)
         if not all(finding.ok for finding in found):
             raise SystemExit(int(Exit.TURN_FAILED))
+
+
+def metrics() -> None:
+    """Metrics of all workers in the Prometheus text format: handled, dropped, retried, dead, in flight, latencies."""
+    with exits.told():
+        print(asyncio.run(_metrics()), end="")
+
+
+async def _metrics() -> str:
+    async with bus_of(configuration.load()) as bus:
+        return await gathered(bus)

@@ -1,0 +1,109 @@
+"""What each worker counts and times, in the Prometheus text format, gathered from all workers over the bus.
+
+Each process answers with its own metrics; whoever asks puts the answers together. Nothing listens on a port for this.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from infra.bus.connection import Bus
+
+SUBJECT: Final = "parley.metrics"
+WAIT_S: Final = 0.5
+BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+GAUGES: Final = frozenset({"in_flight"})  # of what workers count; all else only grows
+
+
+class Metrics:
+    """One process's metrics. `counts` is read when somebody asks, so counting costs a hop nothing."""
+
+    def __init__(self, stage: str, worker: str, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Counts(stage, worker, counts))
+        labels = {"stage": stage, "worker": worker}
+        self._queue = self._histogram("queue", "How long events waited for the stage.", labels)
+        self._work = self._histogram("work", "How long the stage worked on an event.", labels)
+
+    def handled(self, queue_ms: float, work_ms: float) -> None:
+        """One event was handled."""
+        self._queue.observe(queue_ms / 1e3)
+        self._work.observe(work_ms / 1e3)
+
+    def exposition(self) -> bytes:
+        """All of it in the text format."""
+        return generate_latest(self._registry)
+
+    async def announce(self, bus: Bus) -> None:
+        """Answer whoever asks, from now on."""
+
+        async def answered(message: Any) -> None:
+            await message.respond(self.exposition())
+
+        await bus.client.subscribe(SUBJECT, cb=answered)
+
+    def _histogram(self, name: str, text: str, labels: Mapping[str, str]) -> Histogram:
+        histogram = Histogram(
+            f"parley_stage_{name}_seconds", text, tuple(labels), buckets=BUCKETS_S, registry=self._registry
+        )
+        return histogram.labels(**labels)
+
+
+class _Counts(Collector):
+    def __init__(self, stage: str, worker: str, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._labels = {"stage": stage, "worker": worker}
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in self._counts().items():
+            kind = GaugeMetricFamily if name in GAUGES else CounterMetricFamily
+            family = kind(f"parley_stage_{name}", f"Events: {name.replace('_', ' ')}.", labels=tuple(self._labels))
+            family.add_metric(tuple(self._labels.values()), value)
+            yield family
+
+
+async def gathered(bus: Bus, wait_s: float = WAIT_S) -> str:
+    """The metrics of all processes that answer within `wait_s`, and how far each stage is behind."""
+    from pipeline.standing import backlogs
+
+    answers: list[bytes] = []
+
+    async def heard(message: Any) -> None:
+        answers.append(message.data)
+
+    inbox = bus.client.new_inbox()
+    subscription = await bus.client.subscribe(inbox, cb=heard)
+    await bus.client.publish(SUBJECT, b"", reply=inbox)
+    await asyncio.sleep(wait_s)
+    await subscription.unsubscribe()
+    behind = GaugeMetricFamily("parley_stage_behind", "Events that nobody has taken yet.", labels=("stage",))
+    for stage, (waiting, _) in (await backlogs(bus)).items():
+        behind.add_metric((stage,), waiting)
+    return merged([answer.decode() for answer in answers], [behind])
+
+
+def merged(expositions: Iterable[str], more: Iterable[Metric] = ()) -> str:
+    """Several processes' metrics as one exposition: each family once, with the samples of all."""
+    families: dict[str, Metric] = {family.name: family for family in more}
+    for exposition in expositions:
+        for family in text_string_to_metric_families(exposition):
+            if family.name in families:
+                families[family.name].samples.extend(family.samples)
+            else:
+                families[family.name] = family
+    registry = CollectorRegistry()
+    registry.register(_Fixed(list(families.values())))
+    return generate_latest(registry).decode()
+
+
+class _Fixed(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
