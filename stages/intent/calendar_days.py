@@ -50,11 +50,6 @@ def local(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
-def warm_up() -> None:
-    """Let dateparser load its tables (0.15 s), so that the first turn does not pay for it."""
-    _parsed("tomorrow", datetime(2026, 1, 1), past=False)  # noqa: DTZ001  # dateparser counts on the clock, without zones
-
-
 def offset(words: TimeWords, base: datetime, zone: ZoneInfo) -> datetime | None:
     """`base` plus "two hours", "an hour and a half", "a fortnight"; minus, when it is "ago"."""
     named = words.values

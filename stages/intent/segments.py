@@ -28,16 +28,14 @@ _JOINT: Final = re.compile(
     r"(?P<clear>"
     r"(?<![ap])(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\bst)(?<!\d)[.!?]+[\"')]*\s+(?:(?:and|also|then|oh|plus|next|"
     r"after that)[ ,]+)*"
-    r"|[ap]\.?m\.\s+(?=[A-Z])|(?<=\d)\.\s+(?=[A-Z])"
+    r"|(?<=[ap]\.m\.)\s+(?=[A-Z])|(?<=[ap]m)\.\s+(?=[A-Z])|(?<=\d)\.\s+(?=[A-Z])"
     r"|\s*;\s*(?:and )?(?:also |then )?"
     r"|[,\s]+(?:and |oh |but )*(?:also|then|plus|after that|afterwards|in addition|additionally|besides that|"
-    r"on top of that|"
-    r"one more thing|one last thing|another thing|while you're at it|at the same time|finally|next|secondly|"
-    r"by the way|btw|"
+    r"on top of that|one more thing|one last thing|another thing|while you're at it|at the same time|by the way|btw|"
     r"followed by|once that's done|when (?:that's|you're) done|before that|but first|separately|meanwhile|"
-    r"in the meantime|"
-    r"apart from that|other than that|on another note|last thing)(?: (?:and|also))*[,:\s]+"
-    r"|[,\s]+(?:oh|oh and|and oh|as well as|along with that|and another thing|and second(?:ly)?|and lastly)[,\s]+"
+    r"in the meantime|apart from that|other than that|on another note|last thing)(?: (?:and|also))*[,:\s]+"
+    r"|\s*(?:[,;.]|\band)\s+(?:and )?(?:next|finally|lastly|secondly|second|thirdly)[,:\s]+"
+    r"|[,\s]+(?:oh|oh and|and oh|as well as|along with that|and another thing)[,\s]+"
     r")"
     r"|(?P<plain>\s*,\s*(?:and |but )?|\s+(?:and|but|&)\s+|\s+-+\s+|\s*[–—]\s*)"
     r"|(?P<none>\s+(?=(?:remind me (?:to|about|that|at|in|on|when)|set (?:a|an|up a|another) (?:reminder|alarm)|"
@@ -106,6 +104,13 @@ _ADDRESS: Final = re.compile(
     r"listen|um+|uh+|hmm+|buddy|mate)(?:[\s,.!]+|\Z))+",
     re.IGNORECASE,
 )
+# "I bought her ticket, she owes me nine", "new code is 4417, note it": the second half is about the first.
+_REFERS_BACK: Final = re.compile(
+    rf"{_FILLER}(?:(?:he|she|they|it|that|this|those|these)(?:'\w+)?\b|\w+ (?:it|him|her|them|this|those)\b)",
+    re.IGNORECASE,
+)
+# "I'm cooking tonight, how long do I boil potatoes": not small talk but what the request is about.
+_OF_ONESELF: Final = re.compile(r"(?:i|we|my|our|i'm|i've|i'll|i'd|we're|we've)\b", re.IGNORECASE)
 _OPEN_ENDED: Final = re.compile(
     r"\b(?:remind (?:me|us)\b.*\b(?:to|that|about)|(?:reminder|alarm)\b.*\b(?:to|for|about|that)|(?:note|memo|"
     r"write|jot)\b.*"
@@ -213,7 +218,8 @@ def _needed(cut: Cut, left: str, right: str, guesses: Mapping[str, Guess]) -> fl
     cues = _begins_like_request(left), _begins_like_request(right)
     if not cut.joined:
         return SUREST if all(cues) and labels[0] is not labels[1] and IntentLabel.CHIT_CHAT not in labels else NEVER
-    if _ADDRESS.fullmatch(left) or _ADDRESS.fullmatch(right):
+    stated = not cues[0] or _OF_ONESELF.match(left) is not None
+    if _ADDRESS.fullmatch(left) or _ADDRESS.fullmatch(right) or (stated and _REFERS_BACK.match(right)):
         return NEVER
     if not all(cues):
         chats = [label is IntentLabel.CHIT_CHAT for label in labels]
@@ -221,7 +227,11 @@ def _needed(cut: Cut, left: str, right: str, guesses: Mapping[str, Guess]) -> fl
             not cues[1] and not chats[1] and _OPEN_ENDED.search(left) is not None
         )  # "about the meeting and the dinner"
         scrap = not cues[0] and not chats[0] and len(left.split()) <= MIN_WORDS
-        return NEVER if labels[0] is labels[1] or listed or scrap else WITHOUT_CUE
+        remark = any(
+            chat and not cue and _OF_ONESELF.match(part)
+            for chat, cue, part in zip(chats, cues, (left, right), strict=True)
+        )
+        return NEVER if labels[0] is labels[1] or listed or scrap or remark else WITHOUT_CUE
     if cut.clear or _OWN_WORDS.search(right.split(" and ")[0]):
         return SURE
     return SURER if _OPEN_ENDED.search(left) else SURE

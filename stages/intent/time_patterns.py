@@ -96,7 +96,7 @@ TIME_PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = tuple(
         (Kind.DAY, r"(?<![\w/])(?P<prep>)(?P<words>\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}\.\d{1,2}\.20\d\d)\b"),
         (Kind.DAY,
             r"\b(?P<prep>(?:on |by |before |until |till |for |from |to |"
-            r"through )?the )(?P<words>(?P<nth>\d{1,2})(?:st|nd|rd|th))(?! (?:note|reminder|one|item|time|floor|"
+            r"through )?the )(?P<words>(?P<nth>\d{1,2})(?:st|nd|rd|th))(?! (?:note|reminder|one|1|item|time|floor|"
             r"grade|alarm|entry|half|anniversary|birthday|of (?:my|the|those|these)|place|street|avenue))\b"),
         (Kind.DAY, r"\b(?P<prep>(?:on |by )?)(?P<words>(?P<nth>\d{1,2})(?:st|nd|rd|th)) (?=at \d)"),
         (Kind.DAY,

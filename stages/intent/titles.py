@@ -29,7 +29,8 @@ _POLITE: Final = re.compile(
 _TAIL: Final = re.compile(
     r"(?:[\s,;:.!?\-–—]+(?:please|thanks|thank you|for me|for us|ok(?:ay)?|will you|would you|could you|can you|cheers|"
     r"if you can|parley|mate|at the latest|sharp|or so|as well|too|again|right away|"
-    r"(?:an?|one|two|three|\d+) (?:minute|hour|day|week)s? (?:before(?:hand)?|ahead|in advance|early)))+[\s.!?]*\Z",
+    r"(?:an?|one|two|three|\d+) (?:minute|hour|day|week)s? (?:before(?:hand)?|ahead|in advance|early)|the (?:day|"
+    r"night|week|evening|morning) before(?:hand)?))+[\s.!?]*\Z",
     re.IGNORECASE,
 )
 _TRAILING: Final = re.compile(

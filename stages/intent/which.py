@@ -60,7 +60,9 @@ _TELLS_NOTHING: Final = (
     "set made to about on i you me us most recent same remaining rest today today's tomorrow's tonight's "
     "morning's was wake up wake-up everything due out off thing things"
 )
-_TELLS_NOTHING_IN_LISTS: Final = "do active upcoming there list rest day what did have got still set open"
+_TELLS_NOTHING_IN_LISTS: Final = (
+    "do active upcoming there list rest day what did have got still set open something anything else"
+)
 _TELLS_NOTHING_IN_NOTES: Final = (
     "note notes list lists memo memos the my all of me i everything it that down file saved please was is did have"
 )
