@@ -1,6 +1,6 @@
 """From an utterance to its intents: cut it into parts, decide what each wants, and take the particulars from its words.
 
-Pure but for the models it is given: no bus, no clock ("now" is an argument). Embedding runs in a thread.
+Pure but for the models it is given: no bus, no clock ("now" is an argument). What takes more than a moment runs in a thread.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ async def classify(
     told = dict(zip(stretches, shares, strict=True))
     threshold = given.head.about.threshold
     decisions = await asyncio.gather(*(decide(part, told[part], threshold, given.doubt, deadline) for part in parts))
-    return tuple(_intent(part, decision, now.astimezone(zone)) for part, decision in zip(parts, decisions, strict=True))
+    return await asyncio.to_thread(_intents, parts, decisions, now.astimezone(zone))
 
 
 def shares_of(texts: Sequence[str], given: IntentGiven) -> list[Shares]:
@@ -63,6 +63,10 @@ def shares_of(texts: Sequence[str], given: IntentGiven) -> list[Shares]:
 def _guess(shares: Shares) -> Guess:
     best = max(shares, key=lambda label: shares[label])
     return Guess(best, shares[best])
+
+
+def _intents(parts: Sequence[str], decisions: Sequence[Decision], now: datetime) -> tuple[Intent, ...]:
+    return tuple(_intent(part, decision, now) for part, decision in zip(parts, decisions, strict=True))
 
 
 def _intent(part: str, decision: Decision, now: datetime) -> Intent:
