@@ -1,6 +1,6 @@
 """From an utterance to its intents: cut it into parts, decide what each wants, and take the particulars from its words.
 
-Pure but for the models it is given: no bus, no clock ("now" is an argument). What takes more than a moment runs in a thread.
+Pure but for the models it is given: no bus, no clock ("now" is an argument). What takes long runs in a thread.
 """
 
 import asyncio
