@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from infra.engines.factory import EngineConfig
     from infra.engines.port import EngineHealth
     from infra.engines.roles import Roles
+    from stages.intent import IntentGiven
 
 STATE_FILE = "state.sqlite3"
 LOG_FILE = "log.duckdb"
@@ -133,18 +134,28 @@ async def _intent(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[A
     del bus
     roles = roles_of(settings, clock)
     try:
-        yield intent_given(roles)
+        given = intent_given(roles, settings.engine.model)
+        await warmed_up(given, clock)
+        yield given
     finally:
         await roles.aclose()
 
 
-def intent_given(roles: "Roles") -> Any:
-    """What the intent stage is given; also for classifying without a bus."""
+def intent_given(roles: "Roles", engine_model: str | None) -> "IntentGiven":
+    """What the intent stage is given; also without a bus. `engine_model` decides how far the engine is trusted."""
     from infra.embeddings import MiniLm
-    from stages.intent import Doubt, IntentGiven, load_head
+    from stages.intent import IntentGiven, doubt_with, load_head
 
     embedder = MiniLm()
-    return IntentGiven(embedder=embedder, head=load_head(embedding_model=embedder.model), doubt=Doubt(engine=roles))
+    head = load_head(embedding_model=embedder.model)
+    return IntentGiven(embedder=embedder, head=head, doubt=doubt_with(roles, engine_model))
+
+
+async def warmed_up(given: "IntentGiven", clock: Clock) -> None:
+    """Classify once, so that no person waits while the library of times reads its tables."""
+    from stages.intent import classify
+
+    await classify("remind me tomorrow at three to call mum", clock.now(), "UTC", given)
 
 
 @asynccontextmanager

@@ -48,7 +48,7 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
     roles = wiring.roles_of(settings, clock)
     refused = 0
     try:
-        given = wiring.intent_given(roles)
+        given = wiring.intent_given(roles, settings.engine.model)
         for line in lines:
             answer: dict[str, Any] = {"text": line}
             try:
@@ -106,8 +106,9 @@ async def _evaluate(file: Path) -> None:
     from stages.intent.evaluation import evaluate as evaluated
     from stages.intent.evaluation import read_utterances
 
-    roles = wiring.roles_of(joined(), SystemClock())
+    settings = joined()
+    roles = wiring.roles_of(settings, SystemClock())
     try:
-        print((await evaluated(read_utterances(file), wiring.intent_given(roles))).as_text())
+        print((await evaluated(read_utterances(file), wiring.intent_given(roles, settings.engine.model))).as_text())
     finally:
         await roles.aclose()
