@@ -15,7 +15,7 @@ from infra.engines.scripted_server import Manners, served
 
 KEY_VARIABLE = "ORDEAL_ENGINE_KEY"
 FIRST_DELAY_S = 0.1
-GAP_S = 0.02  # between words
+GAP_S = 0.05  # between words
 _COLOURS = ("red", "green", "blue", "grey", "white", "black", "brown")
 _ANIMALS = ("fox", "owl", "bear", "hare", "crow", "seal", "wolf")
 _PLACES = ("river", "forest", "harbour", "garden", "meadow", "market")

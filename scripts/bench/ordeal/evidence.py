@@ -31,6 +31,7 @@ _OWNED: Final = (
     ("reminders", "title"),
     ("ledger", "person"),
     ("expenses", "purpose"),
+    ("appointments", "title"),
 )
 
 
@@ -47,7 +48,7 @@ class Evidence:
     """All that is left."""
 
     stream: list[Said] = field(default_factory=list)
-    rows: list[str] = field(default_factory=list)  # what the skills wrote, one text a row
+    rows: list[tuple[str, str]] = field(default_factory=list)  # (id, text) of what the skills wrote
     acted: list[tuple[str, int]] = field(default_factory=list)  # (turn, intent) in the order of the transactions
     log: list[tuple[int, str]] = field(default_factory=list)  # (place in the stream, event id)
     dead: list[str] = field(default_factory=list)
@@ -100,7 +101,7 @@ async def of_disk(settings: Settings, into: Evidence) -> None:
     """State and log; their owners must have ended."""
     with closing(sqlite3.connect(wiring.state_path(settings))) as state:
         for table, column in _OWNED:
-            into.rows += [str(text) for (text,) in state.execute(f"SELECT {column} FROM {table}")]
+            into.rows += [(str(row), str(text)) for row, text in state.execute(f"SELECT id, {column} FROM {table}")]
         # The inbox's note is written in the transaction of the effect, and none is deleted in such a short time.
         steps = state.execute("SELECT event_id, step FROM inbox WHERE step LIKE 'intent-%' ORDER BY rowid")
         into.acted = [(event_id[:36], int(step.removeprefix("intent-"))) for event_id, step in steps]

@@ -49,6 +49,7 @@ _TALK: Final = (
 _TALK_SHARE: Final = 0.3
 _TWO_ACTS_SHARE: Final = 0.15
 _SPOKEN_SHARE: Final = 0.4
+_INTERRUPTS_SHARE: Final = 0.06  # does not wait for the turn before it, but ends it
 _SOUND_SHARE: Final = 0.6  # of the typed ones: the reply is wanted as sound too
 
 
@@ -62,6 +63,7 @@ class Line:
     marks: tuple[str, ...]  # words that must stand in the state exactly once when the turn has completed
     spoken: bool  # submitted as sound
     speech: bool  # answered with sound
+    interrupts: bool  # ends the conversation's open turn
 
 
 def lines(seed: int, turns: int, conversations: int, *, marks_in_speech: bool = True) -> list[Line]:
@@ -82,7 +84,8 @@ def lines(seed: int, turns: int, conversations: int, *, marks_in_speech: bool = 
             marks = (next(words),)
             text = rng.choice(_ACTS).format(*marks)
         speech = spoken or rng.random() < _SOUND_SHARE
-        made.append(Line(place, rng.randrange(conversations), text, marks, spoken, speech))
+        interrupts = rng.random() < _INTERRUPTS_SHARE
+        made.append(Line(place, rng.randrange(conversations), text, marks, spoken, speech, interrupts))
     return made
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from schemas.chat import ReplyGenerated, SentenceGenerated
 from schemas.event import Event, Fact
+from schemas.intents import IntentLabel
 from schemas.speech import SpeechReady
 from schemas.tasks import TaskCompleted
 from schemas.turns import SpeechTurnOpened, TextTurnOpened, TurnCompleted, TurnEnd, TurnFailed
@@ -18,6 +19,16 @@ from scripts.bench.ordeal.evidence import Evidence
 from scripts.bench.ordeal.visitors import Accepted
 
 EXAMPLES: Final = 3
+WRITING: Final = frozenset(  # each leaves one row
+    (
+        IntentLabel.CREATE_NOTE,
+        IntentLabel.CREATE_REMINDER,
+        IntentLabel.CREATE_LEDGER,
+        IntentLabel.ADD_EXPENSE,
+        IntentLabel.SCHEDULE_EVENT,
+    )
+)
+TURN_CHARS: Final = 36  # of a turn's id, with which the ids of all that it led to begin
 
 Told = list[tuple[int, Event[Fact]]]
 """A turn's events with their places in the stream, oldest first."""
@@ -59,7 +70,7 @@ def judge(accepted: Sequence[Accepted], evidence: Evidence) -> Verdict:
         "lost": [t.meta.turn for t, events in mine if not _of(events, TurnEnd)],
         "ended twice": [t.meta.turn for t, events in mine if len(_of(events, TurnEnd)) > 1],
         "acted twice": _acted_twice(accepted, evidence),
-        "told as done, but not done": [told for t, events in mine for told in _not_done(t, events, evidence)],
+        "told and done differ": [told for t, events in mine for told in _not_done(t, events, evidence)],
         "replies spliced": [f"{t.meta.turn}: {why}" for t, events in mine for why in _spliced(events)],
         "log rows missing": [f"{s.seq} {s.event.meta.id}" for s in evidence.stream if not logged[s.event.meta.id]],
         "log rows double": [event_id for event_id, times in logged.items() if times > 1],
@@ -79,19 +90,34 @@ def _of(events: Told, *facts: type[Fact]) -> Told:
 
 
 def _acted_twice(accepted: Sequence[Accepted], evidence: Evidence) -> list[str]:
-    times = Counter(word for row in evidence.rows for word in row.casefold().split())
-    return [f"{t.meta.turn}: {mark}" for t in accepted for mark in t.line.marks if times[mark.casefold()] > 1]
+    """Words that stand in the state more than once, and turns with more rows than they had wishes."""
+    words = Counter(word for _, text in evidence.rows for word in text.casefold().split())
+    wrong = [f"{t.meta.turn}: {mark}" for t in accepted for mark in t.line.marks if words[mark.casefold()] > 1]
+    rows = Counter(row[:TURN_CHARS] for row, _ in evidence.rows)
+    wrong += [f"{t.meta.turn}: {rows[t.meta.turn]} rows" for t in accepted if rows[t.meta.turn] > len(t.line.marks)]
+    return wrong
 
 
 def _not_done(turn: Accepted, events: Told, evidence: Evidence) -> list[str]:
-    """What a completed turn should have done, and has not; what any turn says it did, and has not."""
-    times = Counter(word for row in evidence.rows for word in row.casefold().split())
-    left = [mark for mark in turn.line.marks if not times[mark.casefold()]]
-    claims = {e.meta.id for _, e in events if isinstance(e.fact, TaskCompleted) and e.fact.outcome.success}
+    """What any turn says it did, and has not; what a completed turn did, and does not say.
+
+    Counted by rows, which name their turn, and not by the words in them: to misunderstand a wish breaks no promise.
+    """
+    rows = {row for row, _ in evidence.rows if row.startswith(turn.meta.turn)}
+    outcomes = {e.meta.id: e.fact.outcome for _, e in events if isinstance(e.fact, TaskCompleted)}.values()
+    acts = [outcome for outcome in outcomes if outcome.success and outcome.skill in WRITING]
+    named = {str(value) for outcome in acts for value in outcome.data.values()}
+    wrong = [
+        f"{turn.meta.turn}: {row} is told and is not there"
+        for row in named - rows
+        if row.startswith(f"{turn.meta.turn}-")
+    ]
     completed = any(isinstance(event.fact, TurnCompleted) for _, event in events)
-    if left and (completed or len(claims) > len(turn.line.marks) - len(left)):
-        return [f"{turn.meta.turn}: {mark} ({turn.line.text})" for mark in left]
-    return []
+    if len(acts) > len(rows) or (completed and len(acts) != len(rows)):
+        wrong.append(f"{turn.meta.turn}: {len(acts)} acts are told, {len(rows)} were done ({turn.line.text})")
+    if completed and len(outcomes) < len(turn.line.marks):
+        wrong.append(f"{turn.meta.turn}: {len(outcomes)} of {len(turn.line.marks)} wishes were answered")
+    return wrong
 
 
 def _spliced(events: Told) -> list[str]:

@@ -14,7 +14,7 @@ from infra.bus.connection import Bus, BusFull, BusUnavailable
 from infra.bus.delivery import Hop
 from infra.clock import Clock, new_id
 from infra.telemetry import root
-from schemas.event import Event, Fact, Meta
+from schemas.event import Blob, Event, Fact, Meta
 from schemas.ids import DEFAULT_TENANT
 from schemas.intake import AudioSubmitted, TextSubmitted
 from scripts.bench.ordeal.script import Line
@@ -84,9 +84,9 @@ class Visitors:
     async def _event(self, line: Line, conversation: str) -> Event[Fact]:
         turn = new_id()
         fact: Fact = (
-            AudioSubmitted(audio=await self.blobs.put(await self.record(line.text), WAV_MEDIA_TYPE))
+            AudioSubmitted(audio=await self._recorded(line.text), interrupts=line.interrupts)
             if line.spoken
-            else TextSubmitted(text=line.text)
+            else TextSubmitted(text=line.text, interrupts=line.interrupts)
         )
         meta = Meta(
             id=turn,
@@ -99,3 +99,6 @@ class Visitors:
             speech=line.speech,
         )
         return Event[Fact].first(fact, meta)
+
+    async def _recorded(self, text: str) -> Blob:
+        return await self.blobs.put(await self.record(text), WAV_MEDIA_TYPE)
