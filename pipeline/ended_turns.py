@@ -29,17 +29,19 @@ class EndedTurns:
         for work in tuple(self._working.get(turn, ())):
             work.stop()
 
-    def working(self, turn: str) -> "Work":
-        """A block that is left at once when the turn ends; `stopped` then says so."""
-        return Work(self._working, turn)
+    def working(self, turn: str, left_s: float | None = None) -> "Work":
+        """A block that is left at once when the turn ends or `left_s` have passed; `stopped` then says so."""
+        return Work(self._working, turn, left_s)
 
 
 class Work:
     """Like asyncio.timeout: cancels the block's task from outside and swallows that cancellation."""
 
-    def __init__(self, working: defaultdict[str, set["Work"]], turn: str) -> None:
+    def __init__(self, working: defaultdict[str, set["Work"]], turn: str, left_s: float | None) -> None:
         self._working = working
         self._turn = turn
+        self._left_s = left_s
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelled_before = 0
         self.stopped = False
@@ -54,11 +56,15 @@ class Work:
         assert self._task is not None  # inside a coroutine there is one
         self._cancelled_before = self._task.cancelling()
         self._working[self._turn].add(self)
+        if self._left_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._left_s, self.stop)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        if self._timer is not None:
+            self._timer.cancel()
         rest = self._working[self._turn]
         rest.discard(self)
         if not rest:

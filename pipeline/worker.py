@@ -4,7 +4,6 @@ Nothing happens twice because ids are the same on every try, because a message t
 what was already said for it, and because a reply that is continued is fenced, so that two workers cannot splice one.
 """
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -100,12 +99,8 @@ class Worker(Generic[G]):
             await delivery.ack()
             return
         try:
-            async with self._ended.working(meta.turn) as work, asyncio.timeout(left_s) as limit:
+            async with self._ended.working(meta.turn, left_s) as work:
                 await self._work(event, delivery, received)
-        except TimeoutError as error:
-            if not limit.expired():
-                await self._failed(delivery, error, meta)
-                return
         except Overtaken as rival:
             log.info("%s: another worker has taken over %s: %s", self.stage.name, meta.turn, rival)
             return  # not acknowledged: the other one does that, or it comes again
@@ -114,7 +109,7 @@ class Worker(Generic[G]):
         except Exception as error:  # noqa: BLE001  # the policy below decides by kind and attempt
             await self._failed(delivery, error, meta)
             return
-        if work.stopped or limit.expired():
+        if work.stopped:
             self.counts.dropped += 1
         else:
             self.counts.handled += 1
