@@ -144,10 +144,27 @@ class Keeping:
                 await dead_letters.tell_keeper(self._bus, self._clock, meta, failure)
 
     async def _publish(self, events: Sequence[Event[Fact]]) -> None:
-        """At once, and in order; what fails here is published from the outbox."""
-        for event in events:
+        """At once, and in the order in which it was written; what fails here is published from the outbox.
+
+        Before it, what may be unpublished of the same conversations: another keeper may have died, or still be busy,
+        between writing and publishing, and no turn shall be seen to open before the one before it has ended.
+        """
+        for event in await self._with_earlier(events):
             await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
             self._published.append(event.meta.id)
+
+    async def _with_earlier(self, events: Sequence[Event[Fact]]) -> list[Event[Fact]]:
+        found = {event.meta.id: event for event in events}
+        if not found:
+            return []
+        conversations = dict.fromkeys(event.meta.conversation for event in events)
+        async with self._state.transaction() as tx:
+            rows = [row for each in conversations for row in await outbox.pending_of(tx, each, RELAY_BATCH)]
+        known = set(self._published)
+        earlier = [decode(row.payload) for row in rows if row.id not in known]
+        in_order = [event for event in earlier if event.fact.once or event.meta.id in found]
+        told = {event.meta.id for event in in_order}
+        return [*in_order, *(event for event in events if event.meta.id not in told)]
 
     # In the background
 
@@ -158,7 +175,7 @@ class Keeping:
             try:
                 await self._settle()
                 await self._publish(await self._rules.sweep())
-                await self._relay(self._clock.now() - STALE_AFTER)
+                await self._relay(self._clock.now())
                 await self._gate.look()
                 if (self._clock.now() - pruned_at).total_seconds() >= PRUNE_EVERY_S:
                     pruned_at = self._clock.now()
@@ -175,9 +192,10 @@ class Keeping:
             async with self._state.transaction() as tx:
                 await outbox.published(tx, ids, self._clock.now())
 
-    async def _relay(self, before: datetime) -> None:
+    async def _relay(self, now: datetime) -> None:
+        """Publish what was written long ago, or, by a clock that has been put back since, in the future."""
         async with self._state.transaction() as tx:
-            left = [row for row in await outbox.pending(tx, RELAY_BATCH) if row.created_at < before]
+            left = [row for row in await outbox.pending(tx, RELAY_BATCH) if abs(now - row.created_at) > STALE_AFTER]
         await self._publish([decode(row.payload) for row in left])
 
     async def _prune(self) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 
 from infra.state.errors import StateCorrupt
 from infra.state.port import Transaction
+from infra.state.row import Row
 from schemas.event import Event
 
 KEPT_FOR = timedelta(days=7)  # published rows, for whoever asks what was announced
 PRUNED_AT_ONCE = 2_000  # rows; the write lock is given back in between
+_COLUMNS = "id, subject, headers, payload, created_at"
+_IN_ORDER = "ORDER BY place, created_at, id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,29 @@ class Outgoing:
 async def add(tx: Transaction, event: Event[Any], now: datetime, headers: Mapping[str, str] | None = None) -> bool:
     """Put an event in; one that is there already (by its id) stays as it is. Whether it is new."""
     added = await tx.execute(
-        "INSERT INTO outbox (id, subject, headers, payload, created_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO outbox (id, subject, headers, payload, created_at, place) "
+        "SELECT ?, ?, ?, ?, ?, COALESCE(MAX(place), 0) + 1 FROM outbox WHERE true ON CONFLICT (id) DO NOTHING",
         *(event.meta.id, event.subject, json.dumps(dict(headers or {})), event.encoded(), now),
     )
     return added > 0
 
 
 async def pending(tx: Transaction, limit: int) -> list[Outgoing]:
-    """The oldest messages that are not published yet."""
+    """The oldest messages that are not published yet, in the order in which they were written."""
+    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM outbox WHERE published_at IS NULL {_IN_ORDER} LIMIT ?", limit)
+    return _read(rows)
+
+
+async def pending_of(tx: Transaction, conversation: str, limit: int) -> list[Outgoing]:
+    """Those of one conversation."""
     rows = await tx.fetch(
-        "SELECT id, subject, headers, payload, created_at FROM outbox "
-        "WHERE published_at IS NULL ORDER BY created_at, id LIMIT ?",
-        limit,
+        f"SELECT {_COLUMNS} FROM outbox WHERE published_at IS NULL AND subject LIKE ? {_IN_ORDER} LIMIT ?",
+        *(f"%.{conversation}.%", limit),
     )
+    return _read(rows)
+
+
+def _read(rows: Sequence[Row]) -> list[Outgoing]:
     return [
         Outgoing(
             id=row.text("id"),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
-from infra.clock import SystemClock
+from infra.clock import SetClock, SystemClock
 from infra.state.sqlite import open_state
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
 from pipeline.keeping import INTAKE, Keeping
 from schemas import subjects
+from schemas.catalogue import decode
 from schemas.event import Event, Fact
 from schemas.turns import (
     SpeechTurnOpened,
@@ -183,6 +184,43 @@ async def test_what_a_killed_keeper_had_written_and_not_published_is_published_b
         found = await told(bus, turn, TextTurnOpened)
 
     assert found == opened
+
+
+async def test_it_is_published_also_when_the_clock_has_been_put_back_since(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, state_file: Path
+) -> None:
+    turn = ann.text()
+    later = SetClock(datetime.now(UTC) + timedelta(hours=1))
+    async with open_state(state_file, later) as state:
+        await Keeper(state, later).handle(turn)
+
+    async with keep(bus):
+        await told(bus, turn, TextTurnOpened)
+
+
+async def test_what_a_keeper_left_unpublished_comes_before_what_another_says_of_the_conversation(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, state_file: Path
+) -> None:
+    first, second, third = ann.text("one"), ann.text("two"), ann.text("three", interrupts=True)
+    async with open_state(state_file, SystemClock()) as state:
+        rules = Keeper(state, SystemClock())
+        [opened] = await rules.handle(first)
+        await bus.say(opened, FRONT)
+        await rules.handle(second)
+        for event in ann.chosen(opened, "Done."):
+            await rules.handle(event)  # the first has ended and the second is open; nobody has been told
+
+    async with keep(bus):
+        await bus.say(third, FRONT)
+        await told(bus, third, TextTurnOpened)
+
+    stream = [decode(message.data) for _, message in await bus.messages(subjects.EVENT_STREAM, "parley.v1.>")]
+    order = [first.meta.turn, second.meta.turn, third.meta.turn]
+    assert [(order.index(event.meta.turn), type(event.fact)) for event in stream] == [
+        *((0, TextTurnOpened), (0, TurnCompleted)),
+        *((1, TextTurnOpened), (1, TurnInterrupted)),
+        (2, TextTurnOpened),
+    ]
 
 
 async def test_a_submission_that_comes_again_after_such_a_death_opens_one_turn(
