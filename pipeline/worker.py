@@ -17,6 +17,7 @@ from infra.bus.consumers import Consumer
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
+from infra.state.errors import TurnOver
 from infra.telemetry import Telemetry
 from pipeline import dead_letters, retry
 from pipeline.ended_turns import EndedTurns
@@ -104,6 +105,10 @@ class Worker(Generic[G]):
         except Overtaken as rival:
             log.info("%s: another worker has taken over %s: %s", self.stage.name, meta.turn, rival)
             return  # not acknowledged: the other one does that, or it comes again
+        except TurnOver:
+            self.counts.dropped += 1  # as above, but the state knew it first
+            await delivery.ack()
+            return
         except (BusUnavailable, BusFull):
             raise
         except Exception as error:  # noqa: BLE001  # the policy below decides by kind and attempt

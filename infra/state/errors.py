@@ -1,7 +1,11 @@
 """What can go wrong with the state, each error saying what to do about it.
 
-None of these is the fault of an event: whoever meets one may try the same event again later.
+No StateError is the fault of an event: whoever meets one may try the same event again later.
 """
+
+
+class TurnOver(Exception):
+    """The turn has ended, so nothing is done for it any more: raised before anything was, and no mistake of anybody."""
 
 
 class StateError(Exception):

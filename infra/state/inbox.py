@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from infra.clock import Clock
-from infra.state.errors import StateMisused
+from infra.state import turns
+from infra.state.errors import StateMisused, TurnOver
 from infra.state.port import State, Transaction, Unit
 from schemas.catalogue import decode
 from schemas.errors import InvalidField
@@ -22,9 +23,15 @@ _SEPARATOR = b"\n"  # JSON as we write it holds none
 
 @asynccontextmanager
 async def handling(state: State, clock: Clock, event: Event[Any], step: str, stage: str) -> AsyncIterator[Unit]:
-    """See State.handling. Two workers with the same message: the second waits and is given what the first said."""
+    """See State.handling. Two workers with the same message: the second waits and is given what the first said.
+
+    That the turn goes on is looked up in the transaction of the effect: a worker that was held up, however long and
+    wherever, cannot act for a turn that has ended, after the turn that followed it.
+    """
     async with state.transaction() as tx:
         row = await tx.first("SELECT said FROM inbox WHERE event_id = ? AND step = ?", event.meta.id, step)
+        if row is None and await turns.is_over(tx, event.meta):
+            raise TurnOver(f"{event.meta.turn} has ended: {step} is not done any more")
         unit = _Unit(tx, event, stage, clock.now(), None if row is None else _read(row.blob("said")))
         yield unit
         if unit.done is None and unit.marked:

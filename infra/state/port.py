@@ -60,4 +60,7 @@ class State(Protocol):
         """
 
     def handling(self, event: Event[Any], step: str, stage: str = "router") -> AbstractAsyncContextManager[Unit]:
-        """Handle `step` of `event` once, whatever happens: see Unit. `stage` is who says the events."""
+        """Handle `step` of `event` once, whatever happens: see Unit. `stage` is who says the events.
+
+        Raises TurnOver when the event's turn has ended and the step was not handled before, and StateError.
+        """

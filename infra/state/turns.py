@@ -79,6 +79,12 @@ async def next_waiting(tx: Transaction, meta: Meta) -> Turn | None:
     return await _in_conversation(tx, meta, "waiting")
 
 
+async def is_over(tx: Transaction, meta: Meta) -> bool:
+    """Whether the turn has ended; one that is not in the books (a stage on its own) has not."""
+    turn = await find(tx, meta)
+    return turn is not None and turn.status not in ("waiting", "open")
+
+
 async def overdue(tx: Transaction, now: datetime, limit: int) -> list[Turn]:
     """Open turns whose deadline has passed."""
     rows = await tx.fetch(

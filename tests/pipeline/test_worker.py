@@ -15,6 +15,7 @@ from infra.bus.consumers import Consumer
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.clock import SystemClock
+from infra.state.errors import TurnOver
 from infra.telemetry import Telemetry
 from pipeline.worker import Worker
 from schemas import subjects
@@ -478,6 +479,22 @@ async def test_nothing_is_begun_for_a_turn_that_has_ended(
     assert texts(await said_of(bus, opened)) == []
     assert texts(await said_of(bus, next_one)) == ["s0", "s1"]
     assert (worker.counts.dropped, worker.counts.handled) == (1, 1)
+
+
+async def test_a_turn_that_the_state_knows_to_be_over_is_dropped_and_nobody_is_told(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", dead_letters: "Letters"
+) -> None:
+    async def too_late(event: Opened, given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        raise TurnOver("it has ended")
+        yield sentence(0)
+
+    worker = await start(too_late)
+    opened = new_event(TextTurnOpened(text="late"))
+    await bus.say(opened, FRONT)
+    await until(answered(bus))
+
+    assert (worker.counts.dropped, worker.counts.retried, worker.counts.dead) == (1, 0, 0)
+    assert await dead_letters(bus) == []
 
 
 async def test_nothing_is_begun_after_the_deadline(

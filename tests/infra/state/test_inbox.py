@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from infra.clock import SetClock
-from infra.state import inbox, outbox
-from infra.state.errors import StateMisused
+from infra.state import inbox, outbox, turns
+from infra.state.errors import StateMisused, TurnOver
 from infra.state.port import State
 from infra.state.pruning import prune
 from schemas.errors import InvalidField
@@ -38,6 +38,23 @@ async def test_the_first_handling_acts_and_a_redelivery_says_the_same_bytes(
         assert unit.done is not None
         assert [again.encoded() for again in unit.done] == [said.encoded()]
         assert unit.done[0].subject == said.subject
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "interrupted"])
+async def test_nothing_is_done_for_a_turn_that_has_ended(state: State, heard: Heard, status: turns.Status) -> None:
+    event = heard("a")
+    async with state.transaction() as tx:
+        await turns.insert(tx, event, "open", event.meta.time)
+    async with state.handling(event, "intent-0") as unit:
+        said = unit.say(TaskCompleted(intent=0, outcome=OUTCOME), 0)
+    async with state.transaction() as tx:
+        await turns.set_ended(tx, event.meta, status)
+
+    with pytest.raises(TurnOver):
+        async with state.handling(event, "intent-1"):
+            pytest.fail("it would have acted")
+    async with state.handling(event, "intent-0") as unit:
+        assert unit.done == (said,), "what was done before is told as ever"
 
 
 async def test_steps_of_one_event_are_handled_apart(state: State, heard: Heard) -> None:
@@ -99,14 +116,14 @@ async def test_an_event_that_is_too_large_is_refused_before_it_is_recorded(state
             unit.say(TaskCompleted(intent=0, outcome=large), 0)
 
 
-async def test_what_waits_in_the_outbox_is_told_oldest_first_until_it_is_published(
+async def test_what_waits_in_the_outbox_is_told_in_the_order_of_writing_until_it_is_published(
     state: State, clock: SetClock, heard: Heard
 ) -> None:
     first, second = heard("first"), heard("second")
     async with state.transaction() as tx:
         await outbox.add(tx, first, clock.now(), {"traceparent": "00-ab"})
         await outbox.add(tx, first, clock.now())  # a second copy changes nothing
-        await outbox.add(tx, second, clock.now() + timedelta(seconds=1))
+        await outbox.add(tx, second, clock.now() - timedelta(hours=1))  # the clock was put back
 
     async with state.transaction() as tx:
         waiting = await outbox.pending(tx, 10)
