@@ -16,7 +16,6 @@ from dataclasses import asdict
 import uvloop
 
 from infra import settings as configuration
-from infra.bus import streams
 from infra.bus.connection import Bus, BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import Clock, SystemClock
@@ -55,7 +54,7 @@ async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.
         raise UnknownWorker(name)
     clock = SystemClock()
     async with connected(address, f"parley-{name}") as bus:
-        await streams.declare_streams(bus.js)
+        await bus.declare()
         if name == topology.KEEPER:
             await _keep(settings, bus, clock, stop)
         elif name == topology.LOGGER:

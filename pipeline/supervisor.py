@@ -20,7 +20,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from infra import instance, processes
-from infra.bus import server, streams
+from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings
@@ -106,7 +106,7 @@ class Supervisor:
         self._watch(bus)
         address = BusAddress(f"nats://{server.HOST}:{port}", token)
         async with connected(address, "parley-up") as connection:
-            await streams.declare_streams(connection.js)
+            await connection.declare()
         self._tell(f"bus        nats-server on {server.HOST}:{port}")
         return address
 

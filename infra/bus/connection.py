@@ -6,10 +6,10 @@ Reconnects for ever. Knows events and subjects, but neither stages nor what shou
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -122,7 +122,11 @@ class Bus:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._broker.stop()  # drains: what is being published still gets out
+        try:
+            await self._broker.stop()  # drains: what is being published still gets out
+        except nats.errors.Error:  # the bus is away: there is nothing to drain to
+            with contextlib.suppress(nats.errors.Error, OSError):  # nor to send what is left
+                await self.client.close()
 
     @property
     def client(self) -> Client:
@@ -214,11 +218,20 @@ class Bus:
             closed = None
         return closed or str(refused.description)
 
+    async def declare(self, duplicate_window: timedelta = streams.DUPLICATE_WINDOW) -> None:
+        """Make the streams, or bring them up to date: see streams.declare_streams. Raises BusUnavailable."""
+        with _reaching("the streams"):
+            await streams.declare_streams(self.js, duplicate_window)
+
     # Hearing
 
     async def hear(self, durable: Durable, hearer: Hearer, *, slots: int = 1) -> Consumer:
-        """Let a durable's messages come to `hearer`, `slots` at once, until the returned consumer is stopped."""
-        await streams.declare_durable(self.js, durable)
+        """Let a durable's messages come to `hearer`, `slots` at once, until the returned consumer is stopped.
+
+        Raises BusUnavailable when it cannot begin; once begun it goes on by itself whenever the bus comes back.
+        """
+        with _reaching(durable.stream):
+            await streams.declare_durable(self.js, durable)
         consumer = Consumer(self.client, durable.stream, durable.name, hearer, slots)
         self._on_reconnect.append(consumer.ask_again)
         await consumer.start()
@@ -228,7 +241,8 @@ class Bus:
         self, durable: Durable, hearer: BatchHearer, *, batch: int, wait_s: float
     ) -> BatchConsumer:
         """Take a durable's messages many at a time; the caller runs and closes the consumer that is returned."""
-        await streams.declare_durable(self.js, durable)
+        with _reaching(durable.stream):
+            await streams.declare_durable(self.js, durable)
         consumer = BatchConsumer(self.client, durable.stream, durable.name, hearer, batch=batch, wait_s=wait_s)
         self._on_reconnect.append(consumer.ask_again)
         return consumer
@@ -266,7 +280,8 @@ class Bus:
 
     async def stream_created(self, stream: str) -> datetime:
         """When a stream was made: with its name, which stream a place belongs to."""
-        return (await self.js.stream_info(stream)).created or datetime.fromtimestamp(0, UTC)
+        with _reaching(stream):
+            return (await self.js.stream_info(stream)).created or datetime.fromtimestamp(0, UTC)
 
     async def listen(self, subject: str, listener: Listener) -> None:
         """Hear what passes on a subject from now on, over core NATS: at most once, and nothing while disconnected."""
@@ -310,6 +325,10 @@ class Bus:
 
     async def messages(self, stream: str, subject: str, limit: int | None = None) -> list[tuple[int, Stored]]:
         """What a stream holds now on a subject (wildcards allowed), with each message's place, oldest first."""
+        with _reaching(stream):
+            return await self._read(stream, subject, limit)
+
+    async def _read(self, stream: str, subject: str, limit: int | None) -> list[tuple[int, Stored]]:
         async with self._reader(stream, subject) as (info, pull):
             left = min(info.num_pending or 0, limit if limit is not None else info.num_pending or 0)
             found: list[tuple[int, Stored]] = []
@@ -323,10 +342,11 @@ class Bus:
 
     async def stored(self, stream: str, seq: int) -> Stored | None:
         """One message of a stream by its place; None when it is there no longer."""
-        try:
-            raw = await self.js.get_msg(stream, seq)
-        except NotFoundError:
-            return None
+        with _reaching(stream):
+            try:
+                raw = await self.js.get_msg(stream, seq)
+            except NotFoundError:
+                return None
         return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
 
     async def forget(self, stream: str, seq: int) -> None:
@@ -355,6 +375,15 @@ class Bus:
         finally:
             await pull.unsubscribe()
             await self.js.delete_consumer(stream, info.name)
+
+
+@contextlib.contextmanager
+def _reaching(what: str) -> Iterator[None]:
+    """A block whose errors of the bus mean that it is away or starting: they may be gone at the next try."""
+    try:
+        yield
+    except (nats.errors.Error, OSError) as error:
+        raise BusUnavailable(f"{what}: {str(error) or type(error).__name__}") from error
 
 
 async def _quiet(error: Exception) -> None:

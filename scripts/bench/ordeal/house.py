@@ -175,7 +175,7 @@ async def built(folder: Path, plan: Plan) -> AsyncIterator[House]:
         house.members.append(bus)
         bus.watcher = asyncio.create_task(house._watch(bus))
         async with connected(address, "ordeal-declaring") as connection:
-            await streams.declare_streams(connection.js, plan.duplicate_window)
+            await connection.declare(plan.duplicate_window)
         await house.add(Member("engine", engine_command, logs / "engine.log", environment))
         for name in topology.PROCESSES:
             count = plan.keepers if name == topology.KEEPER else 1 if name == topology.LOGGER else plan.workers

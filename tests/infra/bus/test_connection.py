@@ -258,6 +258,28 @@ async def test_while_the_server_is_away_saying_fails_and_afterwards_succeeds(
         assert await held(bus) == 1
 
 
+async def test_while_the_server_is_away_whatever_is_wanted_of_it_is_told_as_that(
+    own_server: "OwnServer", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 0.3)
+    meta = new_event(sentence(0)).meta
+
+    async def heard(delivery: object) -> None:
+        pytest.fail(f"nothing can have come: {delivery}")
+
+    async with Bus(own_server.address, name="test") as bus, asyncio.timeout(60):
+        await own_server.kill()
+        for wanted in (
+            bus.declare(),
+            bus.hear(Durable("chat", subjects.EVENT_STREAM, ()), heard),
+            bus.stream_created(subjects.EVENT_STREAM),
+            bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id),
+            bus.stored(subjects.EVENT_STREAM, 1),
+        ):
+            with pytest.raises(BusUnavailable):
+                await wanted
+
+
 # Asking
 
 
