@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.chat import ReplyGenerated, SentenceGenerated
+from schemas.chat import ReplyGenerated, ReplyRequested, SentenceGenerated
 from schemas.event import Event, Fact
 from schemas.intents import IntentLabel
 from schemas.speech import SpeechReady
@@ -115,7 +115,8 @@ def _not_done(turn: Accepted, events: Told, evidence: Evidence) -> list[str]:
     completed = any(isinstance(event.fact, TurnCompleted) for _, event in events)
     if len(acts) > len(rows) or (completed and len(acts) != len(rows)):
         wrong.append(f"{turn.meta.turn}: {len(acts)} acts are told, {len(rows)} were done ({turn.line.text})")
-    if completed and len(outcomes) < len(turn.line.marks):
+    asked_back = any(isinstance(e.fact, ReplyRequested) and e.fact.clarification for _, e in events)
+    if completed and len(outcomes) < len(turn.line.marks) and not asked_back:
         wrong.append(f"{turn.meta.turn}: {len(outcomes)} of {len(turn.line.marks)} wishes were answered")
     return wrong
 
