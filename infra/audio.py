@@ -42,6 +42,8 @@ Samples = NDArray[np.float32]
 class UnusableAudio(InvalidField):
     """The recording cannot be decoded or breaks a limit; sending it again would not help."""
 
+    code = "unusable-audio"
+
 
 @dataclass(frozen=True, slots=True)
 class AudioLimits:

@@ -1,8 +1,14 @@
 """Shared by all tests: a real nats-server on a free port, and the events of turns."""
 
 import asyncio
+import atexit
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,9 +26,13 @@ if TYPE_CHECKING:
     from infra.bus.connection import Bus
     from infra.bus.server import BusAddress
 
+# duckdb's binding ends each interpreter with a page about its own leaks, behind which the summary would not be seen.
+atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PATIENCE_S = 60.0  # how long a test waits for what must happen, on a machine that has other things to do
 LOOK_EVERY_S = 0.02
+PARLEY = str(Path(sys.executable).with_name("parley"))
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
 NewEvent = Callable[..., Event[Fact]]
@@ -163,6 +173,139 @@ async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
 @pytest.fixture
 def environment() -> dict[str, str]:
     """The environment of a child process that shall see no configuration of whoever runs the tests."""
+    return outside()
+
+
+def outside() -> dict[str, str]:
+    """The environment without anything that configures Parley."""
     ours = ("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+@dataclass
+class Parley:
+    """A whole Parley as a person starts it: `parley up` in a process of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def told(self) -> str:
+        """What it has said so far."""
+        return (self.folder / "up.log").read_text(errors="replace")
+
+    def up(self, *arguments: str) -> "Parley":
+        """Start it; returns at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "up.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [PARLEY, "up", *arguments], cwd=self.folder, env=self.environment, stdout=log, stderr=log
+            )
+        return self
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Another process of `parley` that stays; whoever starts it ends it."""
+        return subprocess.Popen(
+            [PARLEY, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ready(self) -> "Parley":
+        """Wait until it is ready; fails with what it said when it ends instead."""
+        self.wait_for(lambda: "\nready after " in f"\n{self.told}" or self.process.poll() is not None)
+        assert self.process.poll() is None, self.told
+        return self
+
+    def command(self, *arguments: str, within_s: float = 120.0) -> "subprocess.CompletedProcess[str]":
+        """Another command of `parley`, against this one."""
+        return subprocess.run(
+            [PARLEY, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+        )
+
+    def turn(self, *arguments: str) -> dict[str, Any]:
+        """One turn, as `--json` tells it."""
+        done = self.command(*arguments, "--json")
+        assert done.stdout, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def pid_of(self, name: str) -> int:
+        """The process of a worker, or of the bus or the engine."""
+        part = {"bus": "nats-server", "engine": "infra.engines.llama_cpp"}.get(name, f"pipeline.process\0{name}\0")
+        [pid] = [pid for pid in descendants(self.process.pid) if part in command_line(pid)]
+        return pid
+
+    def wait_for(self, condition: Callable[[], bool], within_s: float = 150.0) -> None:
+        """Wait for what nothing tells of. Raises TimeoutError."""
+        until = time.monotonic() + within_s
+        while not condition():
+            if time.monotonic() > until:
+                raise TimeoutError(self.told)
+            time.sleep(LOOK_EVERY_S)
+
+    def end(self, sign: signal.Signals = signal.SIGTERM, within_s: float = 60.0) -> int:
+        """End it with a signal; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        return self.process.wait(within_s)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below this one."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [each for child in map(int, children) for each in (child, *descendants(child))]
+
+
+def command_line(pid: int) -> str:
+    """Its arguments, each ended by a NUL."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+@pytest.fixture
+def new_parley(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Parley]]:
+    """Makes a Parley on an empty folder, in minimal mode unless `environment` says otherwise; not started yet."""
+    made: list[Parley] = []
+
+    def make(**variables: str) -> Parley:
+        own = {**environment, "MINIMAL_MODE": "true", **variables}
+        made.append(Parley(tmp_path / f"parley-{len(made)}", own))
+        return made[-1]
+
+    yield make
+    for each in made:
+        if hasattr(each, "process"):
+            each.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def running_parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
+    """One Parley in minimal mode for all tests that only talk to it."""
+    parley = Parley(tmp_path_factory.mktemp("parley"), {**outside(), "MINIMAL_MODE": "true"}).up()
+    try:
+        yield parley.ready()
+    finally:
+        try:
+            parley.end()
+        except subprocess.TimeoutExpired:
+            parley.end(signal.SIGKILL)

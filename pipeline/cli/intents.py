@@ -57,8 +57,8 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
                 found = await classified(sayable(line), now, time_zone or settings.time_zone, given, deadline)
                 answer["intents"] = [intent_as_json(intent) for intent in found]
             except InvalidField as error:
-                if error.field == "time_zone":
-                    raise
+                if error.field.endswith("time_zone"):  # wrong for every line alike
+                    raise InvalidField("--time-zone", time_zone, error.expected) from None
                 answer["text"] = line[:200]
                 answer["error"] = {"field": error.field, "value": error.value, "expected": error.expected}
                 refused += 1

@@ -23,6 +23,7 @@ from schemas import subjects
 from schemas.catalogue import decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
+from schemas.ids import checked_uuid7
 
 app = typer.Typer(
     help="Every event that was: follow them, or ask with SQL.", no_args_is_help=True, rich_markup_mode=None
@@ -40,6 +41,8 @@ def tail(
 ) -> None:
     """Show events as they happen, one a line, until Ctrl-C."""
     with exits.told():
+        if conversation is not None:
+            checked_uuid7("--conversation", conversation)
         subject = f"{subjects.ROOT}.*.*.*.{conversation or '*'}.*.*"
         asyncio.run(_tail(subject, everything, as_json))
 

@@ -76,6 +76,8 @@ def stage(
     with exits.told():
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        if name not in topology.PROCESSES:
+            raise UnknownWorker(name)
         settings = joined()
         address = address_of(settings)
 

@@ -131,7 +131,7 @@ def _read(file: Path) -> bytes:
     try:
         size = file.stat().st_size
         if size > AUDIO_MAX_BYTES:
-            raise InvalidField("FILE", f"{file}: {size} bytes", f"a recording of at most {AUDIO_MAX_BYTES} bytes")
+            raise InvalidField("FILE", f"{size} bytes", f"a recording of at most {AUDIO_MAX_BYTES} bytes")
         return file.read_bytes()
     except OSError as error:
         raise InvalidField("FILE", str(file), f"a recording that can be read ({error.strerror})") from None

@@ -1,0 +1,84 @@
+"""`parley log …`: what happened, as it happens and as it was."""
+
+import json
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import Result
+
+from schemas.catalogue import decode
+
+if TYPE_CHECKING:
+    from tests.conftest import Parley
+
+pytestmark = pytest.mark.slow
+Cli = Callable[..., Result]
+OneLine = Callable[[Result], str]
+
+
+def test_events_are_shown_as_they_happen_until_ctrl_c(parley: Cli, running_parley: "Parley") -> None:
+    begun = json.loads(parley("say", "hello", "--no-speech", "--json").stdout)
+    tail = running_parley.start("log", "tail", "--all", "--json", "--conversation", begun["conversation_id"])
+    assert tail.stdout is not None
+    shown = []
+    for line in tail.stdout:
+        shown.append(decode(line.strip()))
+        if shown[-1].meta.type == "TurnCompleted":
+            if len([event for event in shown if event.meta.type == "TurnCompleted"]) == 2:
+                break
+            parley("say", "again", "--no-speech", "--conversation", begun["conversation_id"])
+    tail.send_signal(signal.SIGINT)
+
+    assert tail.wait(60) == 0
+    assert {event.meta.conversation for event in shown} == {begun["conversation_id"]}
+    assert [event.meta.number for event in shown if event.meta.type == "TextTurnOpened"] == [1, 2]
+
+
+def test_for_a_person_an_event_is_one_line(parley: Cli, running_parley: "Parley") -> None:
+    parley("say", "note to buy milk", "--no-speech")
+    tail = running_parley.start("log", "tail", "--all")
+    assert tail.stdout is not None
+    first = next(line for line in tail.stdout if b"TextTurnOpened" in line)
+    tail.terminate()
+    tail.wait(60)
+
+    assert b"keeper" in first
+    assert b"text=" in first
+
+
+@pytest.mark.parametrize("conversation", ["*", "a b", ">", "mine"])
+def test_a_conversation_that_is_none_is_refused(parley: Cli, one_line: OneLine, conversation: str) -> None:
+    refused = parley("log", "tail", "--conversation", conversation)
+
+    assert refused.exit_code == 2
+    assert one_line(refused).startswith(f"--conversation: {conversation!r} is not allowed; expected a UUIDv7")
+
+
+def test_the_log_answers_questions_with_the_turns_that_were(parley: Cli, running_parley: "Parley") -> None:
+    turn = json.loads(parley("say", "note to buy milk", "--no-speech", "--json").stdout)
+    question = f"SELECT type FROM events WHERE turn = '{turn['turn_id']}' ORDER BY stream_seq"
+
+    def types() -> list[str]:
+        answer = parley("log", "query", question, "--json")
+        assert answer.exit_code == 0
+        return [json.loads(line)["type"] for line in answer.stdout.splitlines()]
+
+    running_parley.wait_for(lambda: "TurnCompleted" in types())
+    found = types()
+    assert found[0] == "TextTurnOpened"
+    assert sorted(set(found)) == sorted(
+        [
+            *("TextTurnOpened", "IntentClassified", "TaskCompleted", "ReplyRequested", "SentenceGenerated"),
+            *("ReplyGenerated", "SentenceChosen", "ReplyChosen", "TurnCompleted"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("sql", ["DROP TABLE events", "SELECT", "SELECT 1; SELECT 2", "COPY events TO 'x'"])
+def test_anything_but_one_select_is_refused(parley: Cli, one_line: OneLine, sql: str) -> None:
+    refused = parley("log", "query", sql)
+
+    assert refused.exit_code in (2, 3)
+    assert one_line(refused)
