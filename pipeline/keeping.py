@@ -33,7 +33,16 @@ STALE_AFTER = timedelta(seconds=2)  # an outbox row that its keeper has not publ
 RELAY_BATCH = 100
 PRUNE_EVERY_S = 600.0
 
-INTAKE: Final = Durable(keeper.NAME, subjects.INTAKE_STREAM, tokens_of(TURN_SUBMISSIONS), in_order=True)
+# While a keeper that has died holds one submission, no other turn is taken in, so it is held to be dead soon. The
+# heartbeat of one that is only slow comes before.
+INTAKE_ACK_WAIT_S: Final = 4.0
+INTAKE: Final = Durable(
+    keeper.NAME,
+    subjects.INTAKE_STREAM,
+    tokens_of(TURN_SUBMISSIONS),
+    in_order=True,
+    ack_wait_s=INTAKE_ACK_WAIT_S,
+)
 REQUESTED: Final = Durable(keeper.NAME, subjects.REQUEST_STREAM, tokens_of(REQUESTS))
 EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS))
 ADVISORIES: Final = Durable(keeper.NAME, subjects.ADVISORY_STREAM, ())

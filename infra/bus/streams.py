@@ -49,6 +49,7 @@ class Durable:
     in_order: bool = False  # one message at a time, in the order of the stream
     max_deliver: int = MAX_DELIVER
     max_ack_pending: int = MAX_ACK_PENDING
+    ack_wait_s: float = ACK_WAIT_S
 
 
 def tokens_of(facts: Iterable[type]) -> tuple[str, ...]:
@@ -153,7 +154,7 @@ async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
         durable_name=durable.name,
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=ACK_WAIT_S,
+        ack_wait=min(durable.ack_wait_s, ACK_WAIT_S),
         max_deliver=durable.max_deliver,
         max_ack_pending=1 if durable.in_order else durable.max_ack_pending,
         filter_subjects=[subjects.every(token) for token in durable.tokens] or None,

@@ -186,6 +186,21 @@ async def test_what_a_killed_keeper_had_written_and_not_published_is_published_b
     assert found == opened
 
 
+async def test_a_keeper_that_died_with_a_submission_in_hand_holds_up_the_others_only_shortly(
+    bus: Bus, keep: Keep, ann: "Submitter", talk: "Callable[..., Submitter]", told: Told
+) -> None:
+    held, other = ann.text(), talk().text()
+    await streams.declare_durable(bus.js, INTAKE)
+    pull = await bus.js.pull_subscribe_bind(INTAKE.name, INTAKE.stream)
+    await bus.say(held, FRONT)
+    await bus.say(other, FRONT)
+    await pull.fetch(1, timeout=60)  # and is never heard of again
+
+    async with keep(bus), asyncio.timeout(streams.ACK_WAIT_S - 1):
+        await told(bus, other, TextTurnOpened)
+        await told(bus, held, TextTurnOpened)
+
+
 async def test_it_is_published_also_when_the_clock_has_been_put_back_since(
     bus: Bus, keep: Keep, ann: "Submitter", told: Told, state_file: Path
 ) -> None:
