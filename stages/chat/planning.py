@@ -15,6 +15,7 @@ from schemas.event import Event
 from schemas.ids import LIVE_RUN
 from stages.chat.acknowledgement import acknowledged
 from stages.chat.draft import Plan
+from stages.chat.known import known
 from stages.chat.remembering import remembered, shortened
 from stages.chat.sentences import sentences_of
 
@@ -54,9 +55,11 @@ def planned(
     talk = " ".join(part.strip() for part in request.talk if part.strip())
     if not talk:
         return Plan(opening, None, closing if opening or closing else (NOT_HEARD,)), None
+    meta = event.meta
+    if (fact := known(talk, meta.time, meta.time_zone)) is not None:
+        return Plan((*opening, *sentences_of(fact)), None, closing), None
     history = remembered(request.history, memory.history_turns, memory.history_tokens)
     prompt = prompts.render(PROMPT, {"talk": shortened(talk, memory.talk_tokens)}, history)
-    meta = event.meta
     ask = Ask(
         messages=prompt.messages,
         max_tokens=sampling.max_tokens,
