@@ -140,7 +140,7 @@ class Settings(Section):
     tenant: str = DEFAULT_TENANT
     user: str = "me"
     time_zone: str = Field(default_factory=get_localzone_name)
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    currency: str = "USD"
     blobs: Literal["files", "nats"] = "files"
     bus: BusSettings = BusSettings()
     engine: EngineSettings = EngineSettings()
@@ -158,11 +158,23 @@ class Settings(Section):
     @field_validator("time_zone")
     @classmethod
     def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise InvalidField("time_zone", name, "an IANA name such as Europe/Berlin") from None
-        return name
+        return checked_zone("time_zone", name)
+
+    @field_validator("currency")
+    @classmethod
+    def _currency(cls, code: str) -> str:
+        if not re.fullmatch("[A-Z]{3}", code):
+            raise InvalidField("currency", code, "three capital letters such as USD (ISO 4217)")
+        return code
+
+
+def checked_zone(field: str, name: str) -> str:
+    """A time zone that this machine knows. Raises InvalidField."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidField(field, name, "an IANA name such as Europe/Berlin") from None
+    return name
 
 
 def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -34,9 +34,10 @@ SAYS: Final = (
 )
 _OPENED, _ENDED = 0, 1  # the index of what the keeper says because of a submission
 
+_INPUT: Final = ("invalid", "unusable-audio")  # of which the person is told what would be right
 SORRY: Final[dict[said.FailureCode, str]] = {
-    "invalid": "I could not take that in: {reason}",
-    "unusable-audio": "I could not use that recording: {reason}",
+    "invalid": "I could not take that in.",
+    "unusable-audio": "I could not use that recording.",
     "deadline": "Sorry, that took me too long. Please try again.",
     "stage-failed": "Sorry, something went wrong while I worked on that. Please try again.",
     "busy": "I am still busy with what you said before. Please wait a moment and say it again.",
@@ -174,8 +175,8 @@ class Keeper:
         if turn is None or turn.status not in ("open", "waiting"):
             return
         # Only what was wrong with the person's own input is told to the person; the rest is for whoever mends it.
-        reason = f"{failure.value} is not allowed; expected {failure.expected}" if failure and failure.field else ""
-        fact = said.TurnFailed(code=code, message=SORRY[code].format(reason=reason).strip(" :"))
+        expected = f" Expected: {failure.expected}." if failure and failure.field and code in _INPUT else ""
+        fact = said.TurnFailed(code=code, message=f"{SORRY[code]}{expected}")
         if failure is not None:
             details: dict[str, str | None] = {
                 "stage": failure.failed_stage,

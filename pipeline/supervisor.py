@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,10 +24,11 @@ from infra import instance, processes
 from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
-from infra.settings import EngineSettings, Settings
+from infra.settings import EngineSettings, Settings, SettingsError
 from pipeline import topology, wiring
 from pipeline.presence import Present, who_is_there
 from pipeline.process import SUPERVISED, connected
+from schemas.errors import shown
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
 GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
@@ -96,9 +98,10 @@ class Supervisor:
     # Starting
 
     async def _start_bus(self) -> BusAddress:
-        token = server.new_token()
         store, path = self._settings.data_dir / "nats", self._logs / "nats-server.log"
-        process, port = await server.start(store, path, token=token)
+        # As last time, so that front-ends that were connected then find it again.
+        usual_port, token = server.as_last_time(store)
+        process, port = await server.start(store, path, port=usual_port, token=token)
         # From now on on this port: the workers reconnect to it after a restart.
         bus = Child(
             "bus", [str(server.binary()), "-c", str(store / server.CONFIG_NAME)], path, process=process, starts=1
@@ -121,6 +124,8 @@ class Supervisor:
 
         port, key = server.free_port(), secrets.token_urlsafe(24)
         model = Path(engine.model) if engine.model else None
+        if model is not None and not model.is_file():
+            raise SettingsError(f"engine.model: {shown(engine.model)} is not allowed; expected a GGUF file that exists")
         embedded = EngineProcess(port=port, model=model, threads=engine.threads)
         child = Child("engine", embedded.command(), self._logs / "engine.log", {API_KEY_VARIABLE: key})
         await child.start()
@@ -188,7 +193,7 @@ class Supervisor:
                 return
             child.failures = 1 if loop.time() - began >= STABLE_AFTER_S else child.failures + 1
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
-            self._tell(f"restart    {child.name} ended with status {status}: {_last_line(child.log)}")
+            self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
             await asyncio.sleep(wait_s)
             if self._stopping:
                 return
@@ -215,6 +220,11 @@ async def _stopped(child: Child) -> None:
 def _configured(settings: Settings) -> BusAddress:
     token = settings.bus.token.get_secret_value() if settings.bus.token else None
     return BusAddress(settings.bus.url or "", token)
+
+
+def _how(status: int) -> str:
+    """How a process ended, for a person."""
+    return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
 
 
 def _last_line(path: Path) -> str:

@@ -15,6 +15,8 @@ KEEPER: Final = "keeper"
 LOGGER: Final = "training_logger"
 STAGE_NAMES: Final = ("stt", "intent", "router", "chat", "reranker", "tts")
 """Those that turn one event into the next, in the order of a turn."""
+SAID_BESIDES: Final[dict[str, tuple[type[Fact], ...]]] = {"router": (ReminderDue,)}
+"""What a stage's process says because of the clock and not of an event."""
 PROCESSES: Final = (KEEPER, *STAGE_NAMES, LOGGER)
 """All that `parley up` starts besides bus and engine, one process each."""
 
@@ -52,7 +54,10 @@ def parts() -> tuple[Part, ...]:
     return (
         Part(FRONT_ENDS, _names(FRONT_ENDS_HEAR), _names(catalogue.SUBMISSIONS)),
         Part(KEEPER, _names((*catalogue.SUBMISSIONS, *keeper.HEARS)), _names(keeper.SAYS)),
-        *(Part(each.name, _names(each.hears), _names(each.says)) for each in stages),
+        *(
+            Part(each.name, _names(each.hears), _names((*each.says, *SAID_BESIDES.get(each.name, ()))))
+            for each in stages
+        ),
         Part(LOGGER, ("every event",), ()),
     )
 

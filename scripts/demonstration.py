@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -37,7 +37,6 @@ from pipeline.turn_result import intent_as_json, reply_of, spoken, timings_ms
 from schemas.intake import Submission, TextSubmitted
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
-from schemas.subjects import EVENT_STREAM
 from schemas.turns import TurnCompleted
 
 FOLDER: Final = Path("data/demo")
@@ -46,10 +45,11 @@ BAR_WIDTH: Final = 40
 LOGGED_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.1
 CELL_CHARS: Final = 32
+SAID: Final = "06-said.wav"  # "What are my reminders?"
 SUMMARY: Final[dict[str, tuple[str, ...] | None]] = {
     "turns": ("number", "kind", "text", "intents", "status", "total_ms"),
-    "latency": None,
-    "engines": ("backend", "model", "fallback", "replies", "completion_tokens"),
+    "latency": ("stage", "handled", "queue_p50_ms", "work_p50_ms", "work_p95_ms"),
+    "engines": ("backend", "model", "fallback", "reason", "replies"),
     "counts": ("type", "events"),
 }
 
@@ -98,7 +98,7 @@ async def _demonstrate(settings: Settings, console: Console) -> int:
     began = time.monotonic()
     console.rule("starting Parley")
     async with Supervisor(
-        settings, topology.PROCESSES, lambda line: console.print(line, highlight=False)
+        settings, topology.PROCESSES, lambda line: console.print(line, highlight=False, soft_wrap=True)
     ).running() as at:
         console.print(f"ready after {time.monotonic() - began:.1f} s")
         async with connected(at, "parley-demo") as bus:
@@ -127,6 +127,7 @@ async def _converse(front_end: FrontEnd, console: Console) -> list[FollowedTurn]
                 if line.how == "synthesised voice":
                     sound = await voice.speak(line.text)
                     wav = wav_of(sound.pcm, sound.rate_hz)
+                    await asyncio.to_thread((FOLDER / f"{number:02d}-said.wav").write_bytes, wav)
                 else:
                     wav = await asyncio.to_thread(_recording, line)
                 submission = await front_end.audio(wav, "audio/wav")
@@ -199,6 +200,8 @@ async def _summary(bus: Bus, console: Console, turns: Sequence[FollowedTurn]) ->
     for name, columns in SUMMARY.items():
         report = reports.report(name)
         table = await ask_log(bus, report.sql, report.parameters())
+        if name == "turns":
+            table = replace(table, rows=table.rows[::-1])  # as they were said
         console.print(terminal_table(table, f"{report.title}: {report.says}", columns=columns, cell_chars=CELL_CHARS))
 
 
@@ -215,12 +218,14 @@ async def _all_logged(bus: Bus, turns: int) -> None:
 def _what_next(console: Console, settings: Settings) -> None:
     console.rule("what next")
     console.print(
-        f"The replies lie in {FOLDER}/ as WAV files. Now start Parley for yourself:\n\n"
-        "  scripts/parley up                                          in one terminal, and in another:\n"
+        f"The replies lie in {FOLDER}/ as WAV files, the log in {settings.data_dir / wiring.LOG_FILE}:\n\n"
+        f"  PARLEY_DATA_DIR={settings.data_dir} scripts/parley log query \\\n"
+        '      "SELECT number, text, reply, total_ms FROM turns ORDER BY total_ms DESC"\n\n'
+        "Now start Parley for yourself in one terminal, and talk to it from another:\n\n"
+        "  scripts/parley up\n\n"
         '  scripts/parley say "remind me in two hours to stretch"\n'
-        f"  scripts/parley hear {FOLDER}/02-reply.wav --out reply.wav\n"
-        '  scripts/parley log query "SELECT type, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC"\n'
-        f"\nThis conversation's events are in {settings.data_dir / wiring.LOG_FILE} ({EVENT_STREAM}).",
+        f"  scripts/parley hear {FOLDER}/{SAID} --out reply.wav",
+        soft_wrap=True,
         markup=False,
         highlight=False,
     )

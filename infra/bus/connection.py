@@ -154,7 +154,8 @@ class Bus:
     @property
     def version(self) -> str:
         """The nats-server's version."""
-        return str(self.client.connected_server_version)
+        found = self.client.connected_server_version
+        return f"{found.major}.{found.minor}.{found.patch}"
 
     async def backlog(self, stream: str, durable: str) -> tuple[int, int]:
         """How many messages a durable has not taken yet, and how many it has taken and not acknowledged."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import sys
@@ -21,6 +22,8 @@ SYNC_INTERVAL = "5s"  # how much an operating system's crash may take; a killed 
 READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
 PORT_TRIES = 5
 CONFIG_NAME = "nats-server.conf"
+_PORT = re.compile(r'listen: "[^"]*:(\d+)"')
+_TOKEN = re.compile(r'token: ("(?:[^"\\]|\\.)*")')
 _POLL_S = 0.05
 _GREETING_WITHIN_S = 1.0
 
@@ -70,6 +73,26 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def as_last_time(store: Path) -> tuple[int | None, str]:
+    """The port and secret of the server that ran on this store before; no port where none did or it is taken now."""
+    try:
+        before = (store / CONFIG_NAME).read_text()
+    except OSError:
+        return None, new_token()
+    port, token = _PORT.search(before), _TOKEN.search(before)
+    return (int(port[1]) if port and _is_free(int(port[1])) else None), (json.loads(token[1]) if token else new_token())
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def new_token() -> str:

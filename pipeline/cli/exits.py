@@ -48,5 +48,9 @@ def told() -> Iterator[None]:
         fail(str(error), Exit.NOT_RUNNING)
     except (SettingsError, SchemaError) as error:
         fail(str(error), Exit.WRONG_INPUT)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}; name a folder that you may write in data_dir", Exit.WRONG_INPUT)
     except KeyboardInterrupt:
         fail("stopped", Exit.TURN_FAILED)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.clock import SystemClock
+from infra.settings import checked_zone
 from pipeline import wiring
 from pipeline.cli import exits
 from pipeline.cli.exits import Exit
@@ -45,6 +46,7 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
     from stages.intent import classify as classified
 
     settings, clock = joined(), SystemClock()
+    zone = checked_zone("--time-zone", time_zone or settings.time_zone)
     roles = wiring.roles_of(settings, clock)
     refused = 0
     try:
@@ -54,7 +56,7 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
             try:
                 now = clock.now()
                 deadline = now + timedelta(seconds=DEADLINE_S)
-                found = await classified(sayable(line), now, time_zone or settings.time_zone, given, deadline)
+                found = await classified(sayable(line), now, zone, given, deadline)
                 answer["intents"] = [intent_as_json(intent) for intent in found]
             except InvalidField as error:
                 if error.field.endswith("time_zone"):  # wrong for every line alike
@@ -75,9 +77,7 @@ def _lines(file: str) -> Iterator[str]:
     source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115  # read to its end, then left
     with source:
         for raw in source:
-            line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
-            if line.strip():
-                yield line
+            yield raw.decode("utf-8", errors="replace").rstrip("\r\n")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`parley log …`: what happened, as it happens (from the bus) and as it was (from the event log)."""
 
 import asyncio
+import contextlib
 import json
 import signal
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from rich.table import Table as TerminalTable
 from rich.text import Text
 
 from infra import settings as configuration
+from infra.bus.connection import BusUnavailable
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.event_log.port import Json, Parameter, Table
 from pipeline import wiring
@@ -30,6 +32,7 @@ app = typer.Typer(
 )
 
 SHOWN_CHARS = 100
+AWAY_MAX_S = 10.0
 _NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "HUGEINT", "DECIMAL", "UBIGINT", "FLOAT")
 
 
@@ -41,6 +44,8 @@ def tail(
 ) -> None:
     """Show events as they happen, one a line, until Ctrl-C."""
     with exits.told():
+        if conversation is not None:
+            checked_uuid7("--conversation", conversation)
         if conversation is not None:
             checked_uuid7("--conversation", conversation)
         subject = f"{subjects.ROOT}.*.*.*.{conversation or '*'}.*.*"
@@ -62,7 +67,11 @@ async def _tail(subject: str, everything: bool, as_json: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     now = not everything
     async with bus_of(configuration.load()) as bus, bus.follow(subjects.EVENT_STREAM, subject, heard, from_now=now):
-        await stop.wait()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AWAY_MAX_S)
+            if not bus.client.is_connected:
+                raise BusUnavailable(f"the bus at {bus.url} has gone; start Parley again and then `parley log tail`")
 
 
 def _line(seq: int, event: Event[Fact], hop: Hop) -> str:

@@ -1,6 +1,7 @@
 """`parley up` and `parley stage`: start all of Parley, some of it, or one more worker."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -14,8 +15,15 @@ from infra import settings as configuration
 from pipeline import topology
 from pipeline.cli import exits
 from pipeline.cli.joining import joined, note
-from pipeline.process import UnknownWorker, address_of, run
+from pipeline.process import UnknownWorker, address_of, connected, run
 from pipeline.supervisor import Supervisor
+from schemas import subjects
+from schemas.catalogue import decode
+from schemas.errors import SchemaError
+from schemas.ids import LIVE_RUN
+from schemas.tasks import ReminderDue
+
+PRIVATE_UMASK = 0o077  # what people said is nobody else's to read
 
 
 def up(
@@ -30,6 +38,7 @@ def up(
     running, even when this process is killed; the next `parley up` finishes what was begun.
     """
     with exits.told():
+        os.umask(PRIVATE_UMASK)
         settings = configuration.load()
         names = tuple(topology.PROCESSES if only is None else (name.strip() for name in only.split(",")))
         for name in names:
@@ -55,8 +64,9 @@ async def _up(supervisor: Supervisor) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, end)
     try:
-        async with supervisor.running():
+        async with supervisor.running() as address, connected(address, "parley-up-reminders") as bus:
             ready = True
+            await bus.listen(subjects.every(ReminderDue.token, LIVE_RUN), _tell_reminder)
             note(f"ready after {time.monotonic() - began:.1f} s (process {os.getpid()}); in another terminal:")
             note('  parley say "remind me tomorrow at three to call the dentist"')
             note("Ctrl-C ends it.")
@@ -64,6 +74,14 @@ async def _up(supervisor: Supervisor) -> None:
             note("ending: what is in hand is finished")
     except asyncio.CancelledError:
         note("stopped before it was ready")
+
+
+async def _tell_reminder(_: str, payload: bytes) -> None:
+    """Show a reminder that has fallen due."""
+    with contextlib.suppress(SchemaError):
+        fact = decode(payload, ReminderDue.__name__).fact
+        if isinstance(fact, ReminderDue):
+            note(f"reminder   {fact.message}")
 
 
 def stage(
