@@ -159,10 +159,11 @@ class Bus:
 
     async def backlog(self, stream: str, durable: str) -> tuple[int, int]:
         """How many messages a durable has not taken yet, and how many it has taken and not acknowledged."""
-        try:
-            info = await self.js.consumer_info(stream, durable)
-        except NotFoundError:
-            return 0, 0
+        with _reaching(stream):
+            try:
+                info = await self.js.consumer_info(stream, durable)
+            except NotFoundError:
+                return 0, 0
         return info.num_pending or 0, info.num_ack_pending or 0
 
     # Saying

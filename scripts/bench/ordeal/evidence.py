@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from nats.errors import Error as BusError
-
-from infra.bus.connection import Bus, Stored
+from infra.bus.connection import Bus, BusUnavailable, Stored
 from infra.event_log.log import open_read_only
 from infra.settings import Settings
 from pipeline import topology, wiring
@@ -83,7 +81,7 @@ async def quiet(bus: Bus) -> int:
         try:
             left = sum([sum(await bus.backlog(subjects.EVENT_STREAM, name)) for name in _STAGES])
             left += sum(await bus.backlog(subjects.INTAKE_STREAM, topology.KEEPER))
-        except (BusError, OSError):
+        except BusUnavailable:
             left = 1
         if not left or loop.time() > until:
             return left
@@ -133,5 +131,5 @@ async def _messages(bus: Bus, subject: str) -> list[tuple[int, Stored]]:
     while True:
         try:
             return await bus.messages(subjects.EVENT_STREAM, subject)
-        except (BusError, OSError):
+        except BusUnavailable:
             await asyncio.sleep(LOOK_EVERY_S)

@@ -275,6 +275,7 @@ async def test_while_the_server_is_away_whatever_is_wanted_of_it_is_told_as_that
             bus.stream_created(subjects.EVENT_STREAM),
             bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id),
             bus.stored(subjects.EVENT_STREAM, 1),
+            bus.backlog(subjects.EVENT_STREAM, "chat"),
         ):
             with pytest.raises(BusUnavailable):
                 await wanted
