@@ -18,6 +18,7 @@ PAYLOAD_MAX_BYTES = 64 * 1024  # larger things (sound) go to the blob store and 
 
 Token = Annotated[str, AfterValidator(lambda v: ids.checked_token("token", v))]
 Uuid7 = Annotated[str, AfterValidator(lambda v: ids.checked_uuid7("uuid", v))]
+TimeZone = Annotated[str, AfterValidator(lambda v: ids.checked_time_zone("time_zone", v))]
 Id = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]  # it travels as a header: visible ASCII, no line breaks
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # what every reader of JSON, and every database, holds exactly
 
@@ -63,7 +64,7 @@ class Meta(Frozen):
     stage: Token = "front-end"  # who said it
     time: AwareDatetime
     deadline: AwareDatetime | None = None  # set by the keeper when it opens the turn
-    time_zone: str = "UTC"  # IANA name: the user's
+    time_zone: TimeZone = "UTC"  # IANA name: the user's
     speech: bool = True  # the reply is wanted as sound too
 
     @property

@@ -19,6 +19,8 @@ DEFAULT_TENANT = Tenant("local")
 TOKEN_MAX_CHARS = 64
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\Z")
+TIME_ZONE_MAX_CHARS = 64  # the longest IANA name has 32
+_TIME_ZONE = re.compile(r"[A-Za-z0-9_+/-]+\Z")
 _EVENT_HASH_BYTES = 8  # 64 bits within one turn's few dozen events
 
 
@@ -36,6 +38,18 @@ def checked_uuid7(field: str, value: str) -> str:
     """A UUIDv7 (RFC 9562) in its canonical lower-case form. Raises InvalidField."""
     if not isinstance(value, str) or not _UUID7.match(value):
         raise InvalidField(field, value, "a UUIDv7 in lower case such as 01936f5e-7b1c-7c3e-8a55-3f2b6c1d9e10")
+    return value
+
+
+def checked_time_zone(field: str, value: str) -> str:
+    """What can be an IANA time zone by its characters; whether there is such a zone is not known here.
+
+    Raises InvalidField.
+    """
+    if len(value) > TIME_ZONE_MAX_CHARS or not _TIME_ZONE.match(value):
+        raise InvalidField(
+            field, value, f"an IANA time zone such as Europe/Berlin, of 1 to {TIME_ZONE_MAX_CHARS} characters"
+        )
     return value
 
 

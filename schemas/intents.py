@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
+from schemas.errors import InvalidField
 from schemas.event import Fact, Frozen
 
 
@@ -38,10 +39,31 @@ class When(Frozen):
     all_day: bool = False  # a day was named and no time of day
 
 
+AMOUNT_MAX: Final = Decimal(10) ** 12  # more than anybody owes; keeps every figure short, however it is written
+AMOUNT_MAX_PLACES: Final = 6  # twice what the currency with the most of them has
+
+
+def is_amount(value: Decimal) -> bool:
+    """Whether it is finite, within AMOUNT_MAX, and short when written out: `0E+1000000` is zero in a million digits."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):  # infinite, or not a number
+        return False
+    return -AMOUNT_MAX_PLACES <= exponent <= AMOUNT_MAX.adjusted() and -AMOUNT_MAX <= value <= AMOUNT_MAX
+
+
+def checked_amount(value: Decimal) -> Decimal:
+    """The value of an amount of money. Raises InvalidField."""
+    if not is_amount(value):
+        raise InvalidField(
+            "value", value, f"an amount from -{AMOUNT_MAX} to {AMOUNT_MAX} with at most {AMOUNT_MAX_PLACES} decimals"
+        )
+    return value
+
+
 class Money(Frozen):
     """An amount with its ISO 4217 currency; None when none was named."""
 
-    value: Decimal
+    value: Annotated[Decimal, AfterValidator(checked_amount)]
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$")
 
 

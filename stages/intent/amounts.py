@@ -11,7 +11,7 @@ from typing import Final
 
 from price_parser import Price
 
-from schemas.intents import Money
+from schemas.intents import Money, is_amount
 from stages.intent.spoken import Spoken
 
 _SYMBOLS: Final = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₩": "KRW", "zł": "PLN"}
@@ -76,27 +76,36 @@ class Amount:
 
 
 def amounts(spoken: Spoken, besides: tuple[tuple[int, int], ...] = ()) -> list[Amount]:
-    """All amounts in order; bare numbers too, except in the original spans `besides` (which hold times)."""
+    """All amounts in order; bare numbers too, except in the original spans `besides` (which hold times).
+
+    A figure beyond what Money holds ("9999999999999 dollars") is none, and no part of it is.
+    """
     text = spoken.canonical
     found: list[Amount] = []
+    taken = list(besides)
     for pattern, named in ((_AMOUNT, True), (_BARE, False)):
         for match in pattern.finditer(text):
             start, end = spoken.origin(match.start(), match.end())
-            if any(start < b and end > a for a, b in besides) or any(start < o.end and end > o.start for o in found):
+            if any(start < b and end > a for a, b in taken):
                 continue
-            money = _named(match) if named else _bare(match)
-            if money is not None:
+            read = _named(match) if named else _bare(match)
+            if read is None:
+                continue
+            taken.append((start, end))
+            value, currency = read
+            if is_amount(value):
+                money = Money(value=value, currency=currency)
                 found.append(Amount(start, end, money, named))
     return sorted(found, key=lambda amount: amount.start)
 
 
-def _named(match: re.Match[str]) -> Money | None:
+def _named(match: re.Match[str]) -> tuple[Decimal, str | None] | None:
     if match["one"]:
         value, currency = _NOTES.get(match["onek"], (1, _currency(match["onek"])))
-        return Money(value=Decimal(value), currency=currency)
+        return Decimal(value), currency
     if match["coin"]:
         value_of = _figure(match["c"])
-        return None if value_of is None else Money(value=value_of / 100, currency=_coin(match["coin"]))
+        return None if value_of is None else (value_of / 100, _coin(match["coin"]))
     figure = _figure(match["a"] or match["b"])
     if figure is None:
         return None
@@ -106,16 +115,16 @@ def _named(match: re.Match[str]) -> Money | None:
     if match["small"]:
         figure += Decimal(match["small"]) / 100
     symbol = match["symbol"] or match["after"]
-    return Money(value=figure, currency=_SYMBOLS[symbol] if symbol else _currency(match["name"]))
+    return figure, _SYMBOLS[symbol] if symbol else _currency(match["name"])
 
 
-def _bare(match: re.Match[str]) -> Money | None:
+def _bare(match: re.Match[str]) -> tuple[Decimal, str | None] | None:
     figure = _figure(match["b"])
     if figure is None:
         return None
     if match["cents"]:
         figure += Decimal(match["cents"]) / 100
-    return Money(value=figure * _THOUSAND.get(match["bk"] or "", 1))
+    return figure * _THOUSAND.get(match["bk"] or "", 1), None
 
 
 def _figure(said: str) -> Decimal | None:

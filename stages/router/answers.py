@@ -1,4 +1,5 @@
-"""Reads a turn as the answer to what the one before asked back: "at three" completes the reminder without a time.
+"""Reads a turn as the answer to what the one before asked back: "at three" completes the reminder without a time,
+"yes" lets happen what was only guessed or would destroy something.
 
 Pure. Knows neither the state nor the skills.
 """
@@ -8,8 +9,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
 
 from infra.state.questions import Question
-from schemas.intents import TALK, Intent, IntentLabel, Money, Slots
+from schemas.intents import TALK, Intent, IntentLabel, Money, Slots, is_amount
 from stages.router import wording
+from stages.router.consent import consent
 from stages.router.matching import telling_words
 
 LOOSE: Final = TALK | {IntentLabel.UNKNOWN}
@@ -38,6 +40,9 @@ Reading: TypeAlias = Completed | Dropped | None
 def read(question: Question, intent: Intent, number: int) -> Reading:
     """What the intent of turn `number` means for the open question; None: it is about something else."""
     waiting = Intent.model_validate_json(question.intent)
+    if question.awaits == "confirmation":
+        said = consent(intent.text, to_cancel=waiting.label is IntentLabel.CANCEL_REMINDER)
+        return {"yes": Completed(waiting, question.choices), "no": Dropped(waiting), None: None}[said]
     if wording.is_never_mind(intent.text):
         return Dropped(waiting)
     update = _filled(question, waiting, intent, is_next=question.number + 1 == number)
@@ -100,4 +105,4 @@ def _plain_number(text: str) -> Money | None:
         value = Decimal(text.strip().rstrip(".!"))
     except InvalidOperation:
         return None
-    return Money(value=value) if value.is_finite() else None
+    return Money(value=value) if is_amount(value) else None

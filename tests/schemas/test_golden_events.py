@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import pytest
 
-from schemas import catalogue
+from schemas import catalogue, ids
 from schemas.errors import InvalidField, NewerSchema
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR
 
@@ -77,6 +79,20 @@ def test_a_version_that_is_none_is_refused(version: str, golden: Golden) -> None
         ("IntentClassified", "fact.intents", []),
         ("IntentClassified", "fact.intents.0.label", "make_coffee"),
         ("IntentClassified", "fact.intents.2.slots.amount.value", "NaN"),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "1E+999999"),
+        (
+            "IntentClassified",
+            "fact.intents.2.slots.amount.value",
+            "1E+999999999999",
+        ),  # beyond what decimal computes with
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "0E+999999"),  # zero, in a million digits
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "1E-999999"),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "1000000000000.01"),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "-1000000000001"),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "0.0000001"),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "1." + "0" * 5_000),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "9" * 5_000),
+        ("IntentClassified", "fact.intents.2.slots.amount.value", "-Infinity"),
         ("IntentClassified", "fact.intents.2.slots.amount.currency", "dollars"),
         ("TaskCompleted", "fact.outcome.data", {"deep": [1.0, {"x": float("nan")}]}),
         ("TaskCompleted", "fact.intent", 2**53),
@@ -100,6 +116,12 @@ def test_a_version_that_is_none_is_refused(version: str, golden: Golden) -> None
         ("TurnCompleted", "meta.turn", "8c8f3a0e-1d2b-4c3d-8e9f-0a1b2c3d4e5f"),  # version 4
         ("TurnCompleted", "meta.time", "2026-11-20T09:30:15"),  # without a time zone
         ("TurnCompleted", "meta.number", -1),
+        ("TurnCompleted", "meta.time_zone", ""),
+        ("TurnCompleted", "meta.time_zone", "x" * 65),
+        ("TurnCompleted", "meta.time_zone", "Europe/Berlin\n"),
+        ("TurnCompleted", "meta.time_zone", "../../etc/passwd"),
+        ("TurnCompleted", "meta.time_zone", "Europe/Zürich"),
+        ("TurnCompleted", "meta.time_zone", None),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(
@@ -117,6 +139,25 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(
             catalogue.decode(json.dumps(tree).encode(), hint)
         assert refused.value.field == field
         assert refused.value.expected
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "0.00", "50", "50.00", "-12.5", "0.000001", "1000000000000", "-1000000000000", "1E+12", "5E+1"]
+)
+def test_an_amount_that_is_short_when_written_out_is_kept_as_it_was_written(value: str, golden: Golden) -> None:
+    payload = golden("IntentClassified").replace(b'"50.00"', f'"{value}"'.encode())
+
+    event = catalogue.decode(payload)
+
+    assert event.encoded() == payload
+    assert len(f"{Decimal(value):f}") <= 20
+
+
+def test_every_time_zone_that_there_is_passes() -> None:
+    zones = available_timezones()
+
+    assert len(zones) > 400
+    assert [ids.checked_time_zone("time_zone", name) for name in zones] == list(zones)
 
 
 @pytest.mark.parametrize(

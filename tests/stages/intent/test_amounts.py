@@ -50,3 +50,21 @@ def test_the_hour_is_not_taken_for_a_sum() -> None:
     said = spoken("i paid fifty at nine")
     start = said.original.index("at nine")
     assert [str(a.money.value) for a in amounts(said, ((start, len(said.original)),))] == ["50"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "tom owes me 9999999999999 dollars",
+        "tom owes me 2000000000k dollars",  # and not the 2000000000 in it
+        "tom owes me 50000000000000",
+        f"tom owes me {'9' * 4_000} dollars",
+    ],
+)
+def test_a_figure_beyond_all_money_is_no_amount(said: str) -> None:
+    assert amounts(spoken(said)) == []
+
+
+def test_a_figure_beyond_all_money_hides_no_other() -> None:
+    (amount,) = amounts(spoken("of 9999999999999 dollars tom owes me 50 dollars"))
+    assert amount.money.value == 50

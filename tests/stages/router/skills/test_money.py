@@ -191,3 +191,12 @@ async def test_an_expense_without_an_amount_is_asked_for(person: "Person", inten
 
     assert asked.reply.clarification == "How much did you spend for groceries?"
     assert turn.task.message == "I've added $30 for groceries. That makes $30 this month."
+
+
+@pytest.mark.parametrize("answer", ["1e999999", "5e12", "0.0000001", "0e999999", "nan"])
+async def test_a_figure_that_is_no_amount_is_asked_for_again(person: "Person", intent: Makes, answer: str) -> None:
+    await person.says(intent("add_expense", "i bought lunch", purpose="lunch"))
+
+    turn = await person.says(intent("unknown", answer))
+
+    assert turn.reply.clarification == "I didn't understand that. How much did you spend for lunch?"
