@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from infra.state.errors import StateCorrupt
 from infra.state.port import Transaction
+from infra.state.row import Row
 from infra.state.scope import WHOSE, Scope
 
 KEPT_FOR = timedelta(minutes=10)  # after that nobody remembers what was asked
@@ -43,16 +44,17 @@ async def waiting(tx: Transaction, scope: Scope, conversation: str, number: int,
         "AND conversation = ? AND number < ? AND number >= ? AND asked_at > ?",
         *(*scope.key, conversation, number, number - TURNS, now - KEPT_FOR),
     )
-    if row is None:
-        return None
-    return Question(
-        number=row.whole("number"),
-        asked_at=row.moment("asked_at"),
-        intent=row.text("intent"),
-        awaits=row.text("awaits"),
-        text=row.text("question"),
-        choices=_choices(row.text("choices")),
+    return None if row is None else _read(row)
+
+
+async def asked_by(tx: Transaction, scope: Scope, conversation: str, number: int) -> Question | None:
+    """The question that turn `number` itself has asked."""
+    row = await tx.first(
+        f"SELECT number, asked_at, intent, awaits, question, choices FROM questions WHERE {WHOSE} "
+        "AND conversation = ? AND number = ?",
+        *(*scope.key, conversation, number),
     )
+    return None if row is None else _read(row)
 
 
 async def settle(tx: Transaction, scope: Scope, conversation: str) -> None:
@@ -63,6 +65,17 @@ async def settle(tx: Transaction, scope: Scope, conversation: str) -> None:
 async def prune(tx: Transaction, now: datetime) -> int:
     """Forget the questions that are too old to be answered; how many went."""
     return await tx.execute("DELETE FROM questions WHERE asked_at <= ?", now - KEPT_FOR)
+
+
+def _read(row: Row) -> Question:
+    return Question(
+        number=row.whole("number"),
+        asked_at=row.moment("asked_at"),
+        intent=row.text("intent"),
+        awaits=row.text("awaits"),
+        text=row.text("question"),
+        choices=_choices(row.text("choices")),
+    )
 
 
 def _choices(text: str) -> tuple[str, ...]:

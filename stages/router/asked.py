@@ -14,7 +14,7 @@ from schemas.tasks import TaskOutcome
 
 SPOKEN_TITLE_MAX_CHARS = 120  # a longer title is not read out in full; it is kept in full
 
-Awaited = Literal["when", "title", "person", "amount", "direction", "which"]
+Awaited = Literal["when", "title", "person", "amount", "direction", "which", "confirmation"]
 Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
 
 
@@ -38,7 +38,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a skill must ask back before it can act; the next turn's answer fills `awaits` and runs it again."""
+    """What must be asked back before a skill can act; the next turn's answer fills `awaits` and runs it again."""
 
     question: str
     awaits: Awaited
@@ -47,9 +47,9 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a skill did, or what it needs."""
+    """What a skill did, or what it needs. No outcome: it did not even begin, and first wants a yes."""
 
-    outcome: TaskOutcome
+    outcome: TaskOutcome | None
     needs: Needs | None = None
 
 
@@ -72,6 +72,11 @@ def asks(asked: Asked, why: str, question: str, awaits: Awaited, choices: tuple[
         skill=asked.intent.label, success=False, data={"question": question, "awaits": awaits, **data}, message=why
     )
     return Result(outcome, Needs(question, awaits, choices))
+
+
+def confirms(question: str, choices: tuple[str, ...] = ()) -> Result:
+    """Nothing is done before the person has said yes to the whole `question`; then `choices` are what it is about."""
+    return Result(None, Needs(question, "confirmation", choices))
 
 
 def quoted(title: str) -> str:

@@ -27,21 +27,27 @@ NOT_UNDERSTOOD: Final = (
     "and we can talk about anything."
 )
 
+NOT_YET: Final = "I've done nothing about {said} yet; please say that again on its own."
+
 
 def compose(
     heard: IntentClassified,
     tasks: Sequence[tuple[int, TaskOutcome]],
     history: Sequence[Said],
     question: Question | None,
+    asked: Question | None,
 ) -> ReplyRequested:
-    """The request. `tasks` come with the index of their intent; `question` is one of an earlier turn, still open."""
+    """The request. `tasks` come with the index of their intent.
+
+    `question` is one of an earlier turn, still open; `asked` the one that this turn has asked and that is remembered.
+    """
     acted = {index for index, _ in tasks}
     left = [intent for index, intent in enumerate(heard.intents) if index not in acted]
     reply = ReplyRequested(
         text=heard.text,
         talk=tuple(intent.text for intent in left if intent.label in TALK),
         tasks=tuple(outcome for _, outcome in tasks),
-        clarification=_clarification(heard, left, [outcome for _, outcome in tasks], question),
+        clarification=_clarification(heard, left, [outcome for _, outcome in tasks], question, asked),
     )
     return _within_limit(reply, history)
 
@@ -56,18 +62,33 @@ def without_bulk(outcome: TaskOutcome) -> TaskOutcome:
 
 
 def _clarification(
-    heard: IntentClassified, left: Sequence[Intent], tasks: Sequence[TaskOutcome], question: Question | None
+    heard: IntentClassified,
+    left: Sequence[Intent],
+    tasks: Sequence[TaskOutcome],
+    question: Question | None,
+    asked_now: Question | None,
 ) -> str | None:
     again = [] if question is None else [question.text]
     if not heard.text.strip():
         return " ".join([NOISE if heard.empty_because == "noise" else SILENCE, *again])
-    asked = [str(task.data["question"]) for task in tasks if "question" in task.data]
+    asked = _awaiting_a_yes(left, asked_now)
+    asked += [str(task.data["question"]) for task in tasks if "question" in task.data]
     unknown = [intent.text for intent in left if intent.label is IntentLabel.UNKNOWN]
     if unknown and again:
         return " ".join(["I didn't understand that.", *asked, *again])
     if unknown:
         asked.insert(0, NOT_UNDERSTOOD.format(said=" and ".join(quoted(text) for text in unknown)))
     return " ".join(asked) or None
+
+
+def _awaiting_a_yes(left: Sequence[Intent], asked_now: Question | None) -> list[str]:
+    """What is said of intents that want a yes first: one is asked about, others are told to have been left undone."""
+    unanswered = [intent for intent in left if intent.label not in TALK and intent.label is not IntentLabel.UNKNOWN]
+    confirming = asked_now is not None and asked_now.awaits == "confirmation"
+    about = Intent.model_validate_json(asked_now.intent) if asked_now is not None and confirming else None
+    undone = " and ".join(quoted(intent.text) for intent in unanswered if intent != about)
+    said = [NOT_YET.format(said=undone)] if undone else []
+    return [*said, asked_now.text] if asked_now is not None and confirming else said
 
 
 def _within_limit(reply: ReplyRequested, history: Sequence[Said]) -> ReplyRequested:

@@ -1,13 +1,15 @@
 """Hears IntentClassified; says TaskCompleted for each thing done or refused, then ReplyRequested.
 
 Each intent is one transaction: the skill's effect, the note that it was handled, and the bytes of what is said about
-it. So one that fails leaves the others done, and a redelivery says the same again and does nothing twice. Does not
-know the bus, the model or the voice; does not guarantee that a skill understood what was meant: it acts on slots.
+it. So one that fails leaves the others done, and a redelivery says the same again and does nothing twice. What was
+only guessed, and what destroys much, waits for a yes. Does not know the bus, the model or the voice; does not guarantee
+that a skill understood what was meant: it acts on slots.
 """
 
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 from infra.state import history, questions
 from infra.state.errors import StateError, StateMisused, TurnOver
@@ -23,7 +25,9 @@ from schemas.stage import Stage, Told
 from schemas.tasks import TaskCompleted, TaskOutcome
 from stages.router import moments
 from stages.router.answers import Dropped, read
-from stages.router.asked import Asked, Result
+from stages.router.asked import Asked, Awaited, Result, confirms
+from stages.router.guesses import needs_a_yes, understood
+from stages.router.offers import offer
 from stages.router.reply import compose, without_bulk
 from stages.router.skills.catalogue import DOING, SKILLS
 
@@ -44,6 +48,7 @@ async def route(event: Event[IntentClassified], given: RouterGiven, earlier: tup
     """Do what is wanted, then ask for a reply. Raises InvalidField (a time zone that is none), StateError, TurnOver."""
     del earlier  # the inbox knows better: it holds what was said together with what was done
     moments.zone_of(event.meta.time_zone)
+    event = event.model_copy(update={"fact": understood(event.fact)})
     tasks: list[tuple[int, TaskOutcome]] = []
     for index in range(len(event.fact.intents)):
         for said in await _act_once(event, given, index):
@@ -61,11 +66,11 @@ async def _act_once(event: Event[IntentClassified], given: RouterGiven, index: i
         async with given.state.handling(event, step, NAME) as unit:
             if unit.done is not None:
                 return unit.done
-            outcome = await _outcome(unit, event, given, index)
-            if outcome is None:
+            outcomes = await _outcomes(unit, event, given, index)
+            if outcomes is None:
                 unit.leave_unmarked()
                 return ()
-            return (unit.say(TaskCompleted(intent=index, outcome=outcome), index),)
+            return tuple(unit.say(TaskCompleted(intent=index, outcome=outcome), index) for outcome in outcomes)
     except Exception as bug:
         if isinstance(bug, StateError | SchemaError | TurnOver) and not isinstance(bug, StateMisused):
             raise  # the worker's: to be tried again, an event that can never be handled, or one that need not be
@@ -73,11 +78,18 @@ async def _act_once(event: Event[IntentClassified], given: RouterGiven, index: i
         _logger.exception("%s: the skill for %s failed", event.meta.id, event.fact.intents[index].label)
         failed = _failed(event.fact.intents[index], bug)
     async with given.state.handling(event, step, NAME) as unit:
-        return unit.done or (unit.say(TaskCompleted(intent=index, outcome=failed), index),)
+        if unit.done is not None:
+            return unit.done
+        return (unit.say(TaskCompleted(intent=index, outcome=failed), index),)
 
 
-async def _outcome(unit: Unit, event: Event[IntentClassified], given: RouterGiven, index: int) -> TaskOutcome | None:
-    """Run the skill that the intent asks for, or that it completes; None when it is neither."""
+async def _outcomes(
+    unit: Unit, event: Event[IntentClassified], given: RouterGiven, index: int
+) -> tuple[TaskOutcome, ...] | None:
+    """Run the skill that the intent asks for, or that it completes; None when it is neither.
+
+    No outcome: it waits for a yes, and a redelivery must not ask for it again.
+    """
     meta, intent = event.meta, event.fact.intents[index]
     choices: tuple[str, ...] = ()
     scope = scope_of(meta)
@@ -85,7 +97,7 @@ async def _outcome(unit: Unit, event: Event[IntentClassified], given: RouterGive
     reading = None if open_question is None else read(open_question, intent, meta.number)
     if isinstance(reading, Dropped):
         await questions.settle(unit.tx, scope, meta.conversation)
-        return TaskOutcome(skill=reading.intent.label, success=True, data={"dropped": True}, message=_DROPPED)
+        return (_dropped(reading.intent, declined=open_question is not None and open_question.awaits == _YES),)
     if reading is not None:
         intent, choices = reading.intent, reading.choices
     skill = SKILLS.get(intent.label)
@@ -102,9 +114,13 @@ async def _outcome(unit: Unit, event: Event[IntentClassified], given: RouterGive
         currency=given.currency,
         choices=choices,
     )
-    result = await skill(unit.tx, asked)
+    guessed = reading is None and needs_a_yes(intent)
+    result = confirms(offer(asked)) if guessed else await skill(unit.tx, asked)
+    wants_yes = result.needs is not None and result.needs.awaits == _YES
+    if wants_yes and await questions.asked_by(unit.tx, scope, meta.conversation, meta.number) is not None:
+        return ()  # one question at a time: the reply says that this part was left undone
     await _remember(unit, event, intent, result, replaces=open_question is not None)
-    return without_bulk(result.outcome)
+    return () if result.outcome is None else (without_bulk(result.outcome),)
 
 
 async def _remember(unit: Unit, event: Event[IntentClassified], intent: Intent, result: Result, replaces: bool) -> None:
@@ -134,10 +150,20 @@ async def _ask_once(
             return unit.done
         said = await history.recent(unit.tx, scope, meta.conversation, meta.number, given.history_turns)
         question = await questions.waiting(unit.tx, scope, meta.conversation, meta.number, meta.time)
-        return (unit.say(compose(event.fact, tasks, said, question), len(event.fact.intents)),)
+        asked = await questions.asked_by(unit.tx, scope, meta.conversation, meta.number)
+        reply = compose(event.fact, tasks, said, question, asked)
+        if question is not None and question.awaits == _YES and question.text not in (reply.clarification or ""):
+            # It was not asked again, so the next "yes" answers something else: what chat has said meanwhile.
+            await questions.settle(unit.tx, scope, meta.conversation)
+        return (unit.say(reply, len(event.fact.intents)),)
 
 
-_DROPPED = "All right, I've dropped that."
+_YES: Final[Awaited] = "confirmation"
+
+
+def _dropped(intent: Intent, declined: bool) -> TaskOutcome:
+    message = "All right, I won't do that." if declined else "All right, I've dropped that."
+    return TaskOutcome(skill=intent.label, success=not declined, data={"dropped": True}, message=message)
 
 
 def _failed(intent: Intent, bug: Exception) -> TaskOutcome:

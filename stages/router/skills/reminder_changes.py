@@ -7,7 +7,7 @@ from infra.state import reminders
 from infra.state.port import Transaction
 from infra.state.reminders import Reminder
 from stages.router import english, matching, moments, wording
-from stages.router.asked import Asked, Json, Result, asks, done, quoted, refused
+from stages.router.asked import Asked, Json, Result, asks, confirms, done, quoted, refused
 from stages.router.due_time import TimePassed, changed_time
 from stages.router.skills.reminders import LISTED_MAX, NAMED_MAX, OPEN_MAX, described
 
@@ -44,7 +44,7 @@ async def update(tx: Transaction, asked: Asked) -> Result:
 
 
 async def cancel(tx: Transaction, asked: Asked) -> Result:
-    """Cancel the reminder that is meant, or all of them (of a day, about something)."""
+    """Cancel the reminder that is meant; or all of them (of a day, about something), once that is confirmed."""
     held = await reminders.open_ones(tx, asked.scope, OPEN_MAX)
     if asked.intent.slots.all:
         return await _cancel_all(tx, asked, held)
@@ -65,6 +65,8 @@ async def _cancel_all(tx: Transaction, asked: Asked, held: list[Reminder]) -> Re
         gone = [r for r in _at_the_time(asked, held) if matching.holds(words, r.title)]
     if not gone:
         return refused(asked, "There are no such reminders to cancel." if held else _NONE)
+    if not asked.choices:
+        return confirms(_whether_all(asked, gone, len(held)), tuple(r.id for r in gone))
     for reminder in gone:
         await reminders.cancel(tx, reminder.id, asked.now)
     titles = english.joined([quoted(r.title) for r in gone[:NAMED_MAX]])
@@ -76,6 +78,18 @@ async def _cancel_all(tx: Transaction, asked: Asked, held: list[Reminder]) -> Re
     else:
         message = f"I've cancelled all {len(gone)} of those reminders."
     return done(asked, message, count=len(gone), reminders=listed)
+
+
+def _whether_all(asked: Asked, gone: list[Reminder], held: int) -> str:
+    """The question whether to cancel these of the `held` open ones: says how many, and which ones if not all."""
+    count = english.counted(len(gone), "reminder", "reminders")
+    them = {1: "it", 2: "both of them"}.get(len(gone), "all of them")
+    if len(gone) == held > 1:
+        return f"You have {count}. Shall I cancel {them}?"
+    listed = english.joined([f"{quoted(r.title)} {_time(asked, r)}" for r in gone[:NAMED_MAX]])
+    beyond = f" (and {len(gone) - NAMED_MAX} more)" if len(gone) > NAMED_MAX else ""
+    these = f"You have {count}" if len(gone) == held else f"That means {len(gone)} of your {held} reminders"
+    return f"{these}: {listed}{beyond}. Shall I cancel {them}?"
 
 
 _NONE: Final = "You have no open reminders."

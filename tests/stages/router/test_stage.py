@@ -163,8 +163,10 @@ async def test_nobody_else_and_no_replay_touches_what_is_live(
 
     theirs = await other.says(*doings)
     await other.says(intent("cancel_reminder", all=True))
+    gone = await other.says(intent("unknown", "yes"))
 
     assert "duplicate" not in theirs.tasks[0].data
+    assert gone.task.data["count"] == 1
     assert theirs.tasks[2].message == "I've noted $50. Tom now owes you $50."
     assert theirs.tasks[3].message.endswith("That makes $50 this month.")
     assert theirs.tasks[4].data["conflicts"] == []

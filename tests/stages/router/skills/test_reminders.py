@@ -207,13 +207,22 @@ async def test_cancelling_what_is_not_there_names_what_is(person: "Person", inte
     assert turn.task.message == "I found no reminder about 'dentist'. The open ones are: 'call mum'."
 
 
-async def test_all_are_cancelled_or_all_of_a_day(person: "Person", intent: Makes, at: At) -> None:
+async def test_all_are_cancelled_or_all_of_a_day_once_that_is_confirmed(
+    person: "Person", intent: Makes, at: At
+) -> None:
     await _three(person, intent, at)
 
-    day = await person.says(intent("cancel_reminder", all=True, when=at(21, all_day=True)))
-    rest = await person.says(intent("cancel_reminder", all=True))
+    whether_day = await person.says(intent("cancel_reminder", all=True, when=at(21, all_day=True)))
+    day = await person.says(intent("unknown", "yes"))
+    whether_rest = await person.says(intent("cancel_reminder", all=True))
+    rest = await person.says(intent("cancel_reminder", "Yes, cancel them.", all=True))
     none = await person.says(intent("cancel_reminder", all=True))
 
+    assert (whether_day.tasks, whether_rest.tasks) == ([], [])
+    assert whether_day.reply.clarification == (
+        "That means 1 of your 3 reminders: 'call mum' tomorrow at 3 PM. Shall I cancel it?"
+    )
+    assert whether_rest.reply.clarification == "You have 2 reminders. Shall I cancel both of them?"
     assert day.task.message == "I've cancelled your reminder for 'call mum'."
     assert rest.task.message == "I've cancelled 2 reminders: 'doctor appointment' and 'call dad'."
     assert (none.task.success, none.task.message) == (False, "You have no open reminders.")
