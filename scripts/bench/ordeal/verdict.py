@@ -42,6 +42,7 @@ class Verdict:
     accepted: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     times_ms: list[float] = field(default_factory=list)  # of completed turns, from submission to end, sorted
+    open_ms: list[float] = field(default_factory=list)  # the same from its opening: without waiting for earlier turns
     broken: dict[str, list[str]] = field(default_factory=dict)
     copies: int = 0  # messages of the stream that repeat an event
 
@@ -63,7 +64,10 @@ def judge(accepted: Sequence[Accepted], evidence: Evidence) -> Verdict:
             verdict.ends[_kind(end.fact)] += 1
             if isinstance(end.fact, TurnCompleted):
                 verdict.times_ms.append((end.meta.time - turn.meta.time).total_seconds() * 1e3)
+                opened = _of(turns[turn.meta.turn], TextTurnOpened, SpeechTurnOpened)[0][1].meta.time
+                verdict.open_ms.append((end.meta.time - opened).total_seconds() * 1e3)
     verdict.times_ms.sort()
+    verdict.open_ms.sort()
     mine = [(turn, turns[turn.meta.turn]) for turn in accepted]
     logged = Counter(event_id for _, event_id in evidence.log)
     verdict.broken = {
