@@ -313,7 +313,7 @@ async def test_a_recording_that_cannot_be_used_is_told_by_field_and_value(keeper
     assert isinstance(failed.fact, TurnFailed)
     assert failed.fact.code == "unusable-audio"
     assert (failed.fact.field, failed.fact.value, failed.fact.expected) == ("audio.size_bytes", "0", "a recording")
-    assert "0 is not allowed; expected a recording" in failed.fact.message
+    assert failed.fact.message == "I could not use that recording. Expected: a recording."
 
 
 @pytest.mark.parametrize("kind", ["TextSubmitted", "AudioSubmitted", "InterruptRequested", "SomethingElse"])

@@ -154,7 +154,7 @@ async def test_a_submission_that_cannot_be_read_fails_as_a_turn_and_the_next_one
     assert isinstance(failed.fact, TurnFailed)
     assert (failed.fact.code, failed.fact.field) == ("invalid", field)
     assert failed.fact.expected
-    assert failed.fact.message.startswith("I could not take that in: ")
+    assert failed.fact.message.startswith("I could not take that in. Expected: ")
     [letter] = await dead_letters(bus)
     assert letter.payload == payload
     assert await ends(bus, said_of, bad) == [failed.fact]
