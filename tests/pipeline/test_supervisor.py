@@ -48,7 +48,7 @@ def test_a_killed_worker_and_a_killed_bus_come_back_and_turns_go_through(new_par
         turn = parley.turn("say", f"note that {name} was killed", "--no-speech")
         assert turn["status"] == "completed", parley.told
         assert turn["tasks"][0]["success"]
-        assert f"restart    {name} ended with status -9" in parley.told
+        assert f"restart    {name} was ended by SIGKILL" in parley.told
         assert parley.pid_of(name) != killed
 
     notes = parley.turn("say", "list my notes", "--no-speech")["tasks"][0]["message"]
