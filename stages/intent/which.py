@@ -34,7 +34,7 @@ _REMINDER: Final[tuple[re.Pattern[str], ...]] = tuple(
         r"\b(?:reminders?|alarms?|alerts?|remind(?:ing)? me)\b"
         r"(?: i (?:just )?(?:set|made|have)| you (?:just )?(?:set|made)| that i set| that)? "
         rf"(?:about|for|to|of|called|concerning|regarding|named|with|titled) (?P<q>.+?){_ENDS_AT}",
-        rf"\b(?:the|my|that|your|this|any|every|each|our|all)\s+{_NAME_BEFORE}\s+(?:reminders?|alarms?|alerts?)\b",
+        rf"\b(?:the|my|that|your|this|any|every|each|our|all)\s+{_NAME_BEFORE}\s+(?:reminders?|alarms?|alerts?|ones?)\b",
         rf"\b{_COMMAND}\s+{_NAME_BEFORE}\s+(?:reminders?|alarms?|alerts?)\b",
         r"\b(?:don't|do not|no need to|needn't|stop|never mind|nevermind|forget|no longer)\b.*?"
         r"\b(?:remind(?:ing|ed)?|tell(?:ing)?|bother(?:ing)?|nag(?:ging)?|nudge|wake|waking)(?: me| us)?(?: up)?"

@@ -16,6 +16,7 @@ from stages.router.matching import telling_words
 
 LOOSE: Final = TALK | {IntentLabel.UNKNOWN}
 """What the classifier says of a scrap such as "at three": an answer may hide behind it."""
+LISTS: Final = frozenset({IntentLabel.LIST_REMINDERS, IntentLabel.LIST_NOTES})
 NAME_MAX_WORDS: Final = 4  # a longer text is not a name
 
 
@@ -45,10 +46,22 @@ def read(question: Question, intent: Intent, number: int) -> Reading:
         return {"yes": Completed(waiting, question.choices), "no": Dropped(waiting), None: None}[said]
     if wording.is_never_mind(intent.text):
         return Dropped(waiting)
+    if _is_whole(intent, waiting):
+        return None
     update = _filled(question, waiting, intent, is_next=question.number + 1 == number)
     if update is None:
         return None
     return Completed(waiting.model_copy(update={"slots": waiting.slots.model_copy(update=update)}), question.choices)
+
+
+def _is_whole(intent: Intent, waiting: Intent) -> bool:
+    """A wish of its own that lacks nothing, whatever else is open: a list, or a change that names both its parts."""
+    if intent.decided_by == "fallback":
+        return False
+    slots = intent.slots
+    changes = slots.when is not None or slots.new_title is not None
+    names = slots.title is not None and slots.title != waiting.slots.title
+    return intent.label in LISTS or (intent.label is IntentLabel.UPDATE_REMINDER and names and changes)
 
 
 def _filled(question: Question, waiting: Intent, intent: Intent, is_next: bool) -> dict[str, object] | None:

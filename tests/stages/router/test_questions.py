@@ -136,3 +136,28 @@ async def test_a_redelivered_answer_completes_it_once(asked: "Person", intent: M
 
     assert [said.encoded() for said in again.events] == [said.encoded() for said in first.events]
     assert (await asked.says(intent("list_reminders"))).task.data["count"] == 1
+
+
+async def test_a_whole_wish_is_no_answer_to_which_one(person: "Person", intent: Makes, at: At) -> None:
+    for title, hour in (("call mum", 15), ("buy stamps", 16), ("laundry", 17)):
+        await person.says(intent("create_reminder", title=title, when=at(20, hour)))
+    asked = await person.says(intent("update_reminder", "actually make it six", when=at(20, 18)))
+    assert asked.reply.clarification is not None
+
+    moved = await person.says(
+        intent("update_reminder", "move the mum reminder to tomorrow morning", title="mum", when=at(21, 9))
+    )
+
+    assert moved.task.success
+    assert "'call mum'" in moved.task.message
+    assert "tomorrow at 9 AM" in moved.task.message
+
+
+async def test_a_list_is_given_whatever_was_asked(person: "Person", intent: Makes, at: At) -> None:
+    for title, hour in (("call mum", 15), ("buy stamps", 16)):
+        await person.says(intent("create_reminder", title=title, when=at(20, hour)))
+    await person.says(intent("cancel_reminder", "cancel it"))
+
+    listed = await person.says(intent("list_reminders", "what are my reminders?"))
+
+    assert listed.task.message.startswith("You have 2 reminders")
