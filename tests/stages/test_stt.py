@@ -10,7 +10,6 @@ import pytest
 
 from infra.audio import RATE_HZ, AudioLimits, UnusableAudio, pcm_of, wav_of
 from infra.blobs.files import FileBlobs
-from infra.blobs.port import BlobMissing
 from infra.clock import new_id
 from infra.recognisers.factory import make_recogniser
 from schemas.errors import InvalidField
@@ -97,10 +96,13 @@ async def test_a_blob_that_says_it_is_too_large_is_not_fetched(given: SttGiven) 
         await said(opened(blob), given)
 
 
-async def test_sound_that_is_not_in_the_store_may_be_tried_again(given: SttGiven) -> None:
+async def test_sound_that_was_never_put_into_the_store_is_a_permanent_refusal(given: SttGiven) -> None:
     blob = Blob(ref="sha256:" + "0" * 64, media_type="audio/wav", size_bytes=1_000)
 
-    with pytest.raises(BlobMissing) as missing:
+    with pytest.raises(UnusableAudio) as refused:
         await said(opened(blob), given)
 
-    assert not isinstance(missing.value, InvalidField)
+    assert isinstance(refused.value, InvalidField)
+    assert refused.value.field == "audio.ref"
+    assert blob.ref in refused.value.value
+    assert refused.value.expected == "a recording that was put into the blob store before it was submitted"
