@@ -29,6 +29,8 @@ CONTAINERS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF")
 WAV_MEDIA_TYPE = "audio/wav"
 
 _EXPECTED_SOUND = "a recording as WAV, FLAC, OGG (Vorbis or Opus) or MP3"
+# The channels cancel each other out when their mean is this much weaker than the loudest of them alone would make it.
+_CANCELLED_DB = -10.0
 _BLOCK_FRAMES = 1 << 13  # as small as a FLAC frame or two: what lies before the place of a cut is kept
 # soundfile seeks after each read, and libsndfile's seek in MP3 loses samples: after each block up to a few thousand are
 # zeros. Two channels at 48 kHz are the most that MP3 has, so the whole of it is small.
@@ -66,9 +68,9 @@ def decode_blocking(data: bytes, limits: AudioLimits = AudioLimits()) -> Samples
     if len(data) > limits.max_bytes:
         raise UnusableAudio("audio.size_bytes", len(data), f"at most {limits.max_bytes} bytes")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
-            _check_header(sound, limits)
-            samples = _resampled(sound, limits)
+        samples, alone = _mixed_down(data, limits)
+        if alone is not None:
+            samples, _ = _mixed_down(data, limits, alone)
     except soundfile.LibsndfileError as error:
         raise _unreadable(data, error) from None
     if len(samples) < limits.shortest_s * RATE_HZ:
@@ -121,22 +123,32 @@ def _check_header(sound: soundfile.SoundFile, limits: AudioLimits) -> None:
         )
 
 
-def _resampled(sound: soundfile.SoundFile, limits: AudioLimits) -> Samples:
-    """Mix down and resample block by block. The header's length is not believed: what is read is counted."""
-    stream = soxr.ResampleStream(sound.samplerate, RATE_HZ, 1, dtype="float32")
-    left = int(limits.longest_s * sound.samplerate)
-    pieces: list[Samples] = []
-    for block in _blocks(sound, left + 1 if sound.format in _READ_WHOLE else _BLOCK_FRAMES):
-        left -= len(block)
-        if left < 0:
-            raise UnusableAudio("audio.audio_s", f"more than {limits.longest_s} s", f"at most {limits.longest_s} s")
-        # The plain mean: every channel may be the one with the voice, so none is weighted by a loudspeaker's place.
-        mono = block.mean(axis=1, dtype=np.float32)
-        if not np.isfinite(mono).all():
-            raise UnusableAudio("audio.samples", "NaN or infinity", "finite numbers between -1 and 1")
-        pieces.append(stream.resample_chunk(mono))
-    pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.clip(np.concatenate(pieces), -1.0, 1.0)
+def _mixed_down(data: bytes, limits: AudioLimits, channel: int | None = None) -> tuple[Samples, int | None]:
+    """Decode, mix down and resample block by block; one channel only when it is given.
+
+    Returns the samples and, when the mean of the channels cancels the sound out (one of two is wired the wrong way
+    round), the channel to take instead. The header's length is not believed: what is read is counted.
+    """
+    with soundfile.SoundFile(io.BytesIO(data)) as sound:
+        _check_header(sound, limits)
+        stream = soxr.ResampleStream(sound.samplerate, RATE_HZ, 1, dtype="float32")
+        left = int(limits.longest_s * sound.samplerate)
+        pieces: list[Samples] = []
+        energy_of_each, energy_of_mean = np.zeros(sound.channels), 0.0
+        for block in _blocks(sound, left + 1 if sound.format in _READ_WHOLE else _BLOCK_FRAMES):
+            left -= len(block)
+            if left < 0:
+                raise UnusableAudio("audio.audio_s", f"more than {limits.longest_s} s", f"at most {limits.longest_s} s")
+            # The plain mean: every channel may be the one with the voice, so none is weighted by a loudspeaker's place.
+            mono = block.mean(axis=1, dtype=np.float32) if channel is None else np.ascontiguousarray(block[:, channel])
+            if not np.isfinite(mono).all():
+                raise UnusableAudio("audio.samples", "NaN or infinity", "finite numbers between -1 and 1")
+            energy_of_each += np.square(block, dtype=np.float64).sum(axis=0)
+            energy_of_mean += float(np.square(mono, dtype=np.float64).sum())
+            pieces.append(stream.resample_chunk(mono))
+        pieces.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+        cancelled = energy_of_mean < 10 ** (_CANCELLED_DB / 10) * energy_of_each.max() / sound.channels**2
+    return np.clip(np.concatenate(pieces), -1.0, 1.0), int(energy_of_each.argmax()) if cancelled else None
 
 
 def _blocks(sound: soundfile.SoundFile, frames: int) -> Iterator[NDArray[np.float32]]:

@@ -71,6 +71,32 @@ async def test_a_voice_in_any_one_channel_is_heard(container: str, channels: int
     assert float(samples.std()) == pytest.approx(0.5 / np.sqrt(2) / channels, rel=0.02)
 
 
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "MP3"])
+@pytest.mark.parametrize("wrong_way_round", [-1.0, -0.9])
+async def test_channels_that_cancel_each_other_out_are_heard_as_the_louder_one(
+    container: str, wrong_way_round: float
+) -> None:
+    sound = np.stack([wrong_way_round * tone(48_000, 2.0), tone(48_000, 2.0)], axis=1)
+    file = io.BytesIO()
+    soundfile.write(file, sound, 48_000, format=container)
+
+    samples = await decode(file.getvalue())
+
+    assert loudest_hz(samples) == pytest.approx(TONE_HZ, abs=1.0)
+    assert float(samples.std()) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+async def test_channels_that_differ_but_do_not_cancel_are_mixed() -> None:
+    rng = np.random.default_rng(1)
+    voice, hiss = tone(16_000, 2.0), (0.1 * rng.standard_normal(32_000)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, np.stack([voice, hiss], axis=1), 16_000, format="WAV", subtype="FLOAT")
+
+    samples = await decode(file.getvalue())
+
+    assert samples == pytest.approx((voice + hiss) / 2, abs=1e-3)
+
+
 async def test_an_mp3_of_a_few_seconds_loses_no_samples_at_block_borders() -> None:
     samples = await decode(encoded("MP3", "MPEG_LAYER_III", 48_000, channels=2))
 
