@@ -19,7 +19,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 
 def test_each_line_is_classified_without_a_parley_that_runs(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "said.txt"
-    file.write_text("remind me at five to call mom\n\nSarah owes me $50\r\nlist my notes", encoding="utf-8")
+    file.write_text("remind me at five to call mom\nSarah owes me $50\r\nlist my notes", encoding="utf-8")
 
     result = cli("classify", str(file), "--time-zone", "Europe/Berlin")
 
@@ -33,13 +33,13 @@ def test_each_line_is_classified_without_a_parley_that_runs(cli: Cli, tmp_path: 
 
 
 def test_standard_input_is_read_and_bad_lines_are_told_in_their_place(cli: Cli) -> None:
-    given = b"list my notes\n" + b"\xff\xfe broken\n" + b"bell \x07\n" + b"x" * 100_000 + b"\n" + b"hello there\n"
+    given = b"list my notes\n" + b"\xff\xfe broken\n" + b"bell \x07\n" + b"x" * 100_000 + b"\n\n" + b"hello there\n"
 
     result = cli("classify", "-", given=given)
 
     assert result.exit_code == 2
     found = lines(result)
-    assert ["error" in line for line in found] == [False, True, True, True, False]
+    assert ["error" in line for line in found] == [False, True, True, True, True, False]
     assert all(set(line["error"]) == {"field", "value", "expected"} for line in found if "error" in line)
     assert len(found[3]["text"]) == 200
     assert found[3]["error"]["expected"] == "at most 4000 characters"
