@@ -15,6 +15,7 @@ from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.clock import Clock, new_id
 from infra.settings import Settings
 from infra.telemetry import root
+from pipeline.keeper import WAITING_MAX
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact, Meta
@@ -96,7 +97,8 @@ class FrontEnd:
         event = Event[Fact].first(submission, meta.model_copy(update={"type": type(submission).__name__}))
         async with self._followed(meta) as coming:
             await self._bus.say(event, Hop("front-end", traceparent=root(meta.turn)))
-            limit_s = self._settings.turn.timeout_s + END_GRACE_S
+            turn_s = self._settings.turn.timeout_s
+            limit_s = turn_s * WAITING_MAX + END_GRACE_S  # so many turns may stand before it
             while followed.ended is None:
                 try:
                     async with asyncio.timeout(limit_s):
@@ -107,6 +109,7 @@ class FrontEnd:
                         "look at `parley status`"
                     ) from None
                 followed.told.append(told)
+                limit_s = turn_s + END_GRACE_S  # it is open: from here on its own deadline counts
                 if on_told is not None:
                     on_told(told)
         return followed
