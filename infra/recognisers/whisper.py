@@ -1,7 +1,8 @@
 """Whisper through faster-whisper (CTranslate2): the bundled tiny.en, a model directory, or a name on the model hub.
 
 Does not read stretches without speech (infra/recognisers/activity.py cuts them out first), and doubts its own answer:
-text that the model itself holds for improbable, or that goes round in circles, is dropped as noise.
+text that the model itself holds for improbable, or that goes round in circles, is dropped as noise. Somebody who says a
+thing three times is not a circle: a stretch whose text repeats itself is read again in pieces too short to go round in.
 """
 
 import math
@@ -42,6 +43,17 @@ CONTEXT_MARGIN_FRAMES = 200  # silence after the speech, by which the model know
 DOUBT_BELOW = 0.7
 _DOTTED_TIME = re.compile(r"\b(\d{1,2})\.([0-5]\d)(?= ?[ap]\.?m\b)", re.IGNORECASE)
 REPEAT_MAX_WORDS = 16
+# The model cannot count: of a sentence that is said eight times it writes one, or forty. So what seems to repeat itself
+# is halved in a pause, until the pieces hold a sentence or two and are too short to be halved again.
+PIECE_MIN_S = 2.0
+PIECE_MAX_S = 5.0
+PIECES_CONFIDENCE_MIN = (
+    0.55  # speech that repeats itself has 0.7 and more, babble and speech played backwards 0.3 to 0.45
+)
+PAUSE_S = 0.2  # longer than what is silent inside of words
+LITTLE_SHORTER_S = 15.0  # from here on the whole context is nearly the short one, and is not worth another reading
+WORDS_PER_S_MIN = 1.5  # fewer, where the other reading repeats itself: the model has left the repetitions out
+WORDS_PER_S_MAX = 5.0  # nobody repeats himself faster; a text that goes round in circles does
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +110,43 @@ class WhisperRecogniser:
         if not activity.stretches:
             return Heard("", empty_because=activity.empty_because)
         whisper = self._loaded()
-        segments = [segment for stretch in activity.stretches for segment in self._read(whisper, stretch)]
-        credible = [segment for segment in segments if _credible(segment)]
+        credible = [segment for stretch in activity.stretches for segment in self._read(whisper, stretch)]
         text = _text(credible)
         return Heard(text, _confidence(credible)) if text else Heard("", empty_because="noise")
 
     def _read(self, whisper: "_ShortContextWhisper", stretch: Samples) -> list[Segment]:
-        """The better of two readings; the second, with the whole context, only when the first is in doubt."""
+        """What can be believed of the better of two readings; the second, with the whole context, only when in doubt.
+
+        When the second repeats itself as well, or seems to have left repetitions out, the stretch is read in pieces.
+        """
         whisper.short = True
         first = self._segments(whisper, stretch, SHORT_TEMPERATURES)
         repeats = _says_twice(_text(first))
         if first and not repeats and _confidence(first) >= DOUBT_BELOW:
-            return first
+            return _believed(first, stretch)
+        if repeats and len(stretch) >= LITTLE_SHORTER_S * RATE_HZ:
+            return self._read_pieces(whisper, stretch, first)
         whisper.short = False
-        second = self._segments(whisper, stretch, TEMPERATURES)
-        return second if repeats else max(first, second, key=_confidence)
+        divisible = len(stretch) >= 2 * PIECE_MIN_S * RATE_HZ
+        second = self._segments(whisper, stretch, SHORT_TEMPERATURES if repeats and divisible else TEMPERATURES)
+        left_out = repeats and _words_per_s(second, stretch) < WORDS_PER_S_MIN
+        if divisible and (left_out or _says_twice(_text(second))):
+            return self._read_pieces(whisper, stretch, second)
+        return _believed(second if repeats else max(first, second, key=_confidence), stretch)
+
+    def _read_pieces(self, whisper: "_ShortContextWhisper", stretch: Samples, seen: list[Segment]) -> list[Segment]:
+        """Halves when a few words are repeated; what is nothing but repetition is cut at once as short as can be.
+
+        What the pieces say is believed only when it is probable: a sound that makes the model go round in circles makes
+        it invent sentences when it is given in pieces.
+        """
+        circular = any(segment.compression_ratio > COMPRESSION_MAX for segment in seen)
+        longest_s = PIECE_MAX_S if circular else max(PIECE_MAX_S, 0.75 * len(stretch) / RATE_HZ)
+        pieces = _cut(stretch, longest_s) if len(stretch) > longest_s * RATE_HZ else list(_halves(stretch))
+        read = [segment for piece in pieces for segment in self._read(whisper, piece)]
+        if _confidence(read) >= PIECES_CONFIDENCE_MIN:
+            return read
+        return [] if circular else _believed(seen, stretch)
 
     def _segments(self, whisper: WhisperModel, stretch: Samples, temperatures: tuple[float, ...]) -> list[Segment]:
         segments, _ = whisper.transcribe(
@@ -125,7 +159,7 @@ class WhisperRecogniser:
             no_speech_threshold=NO_SPEECH_MAX,
             log_prob_threshold=LOG_PROB_MIN,
             compression_ratio_threshold=COMPRESSION_MAX,
-            max_new_tokens=TOKENS_PER_S * math.ceil(1 + len(stretch) / RATE_HZ),
+            max_new_tokens=_tokens_max(stretch),
         )
         return list(segments)
 
@@ -149,9 +183,44 @@ def _located(model: str) -> str:
     return str(weights.path_of(BUNDLED).parent) if model == BUNDLED_NAME else model
 
 
-def _credible(segment: Segment) -> bool:
-    unlikely = segment.avg_logprob < LOG_PROB_MIN and segment.no_speech_prob > NO_SPEECH_MAX
-    return not unlikely and segment.compression_ratio <= COMPRESSION_MAX
+def _believed(segments: list[Segment], stretch: Samples) -> list[Segment]:
+    """Those that are neither improbable nor a circle.
+
+    A circle compresses well, like a real repetition, but does not end by itself, or holds more than can be said.
+    """
+    possible = _words_per_s(segments, stretch) <= WORDS_PER_S_MAX
+    ended = sum(len(segment.tokens) for segment in segments) < _tokens_max(stretch)
+    return [
+        segment
+        for segment in segments
+        if (segment.avg_logprob >= LOG_PROB_MIN or segment.no_speech_prob <= NO_SPEECH_MAX)
+        and (segment.compression_ratio <= COMPRESSION_MAX or (possible and ended))
+    ]
+
+
+def _tokens_max(stretch: Samples) -> int:
+    return TOKENS_PER_S * math.ceil(1 + len(stretch) / RATE_HZ)
+
+
+def _words_per_s(segments: list[Segment], stretch: Samples) -> float:
+    return len(_text(segments).split()) * RATE_HZ / len(stretch)
+
+
+def _cut(stretch: Samples, longest_s: float) -> list[Samples]:
+    """Halved until no piece is longer."""
+    if len(stretch) <= longest_s * RATE_HZ:
+        return [stretch]
+    return [piece for half in _halves(stretch) for piece in _cut(half, longest_s)]
+
+
+def _halves(stretch: Samples) -> tuple[Samples, Samples]:
+    """Both sides of the middle of the quietest PAUSE_S that leaves each at least PIECE_MIN_S and a quarter."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(stretch, dtype=np.float64))])
+    pause = int(PAUSE_S * RATE_HZ)
+    least = max(int(PIECE_MIN_S * RATE_HZ), len(stretch) // 4)
+    starts = np.arange(least - pause // 2, max(len(stretch) - least - pause // 2, least - pause // 2) + 1)
+    at = int(starts[np.argmin(energy[starts + pause] - energy[starts])]) + pause // 2
+    return stretch[:at], stretch[at:]
 
 
 def _text(segments: list[Segment]) -> str:

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from infra.audio import RATE_HZ, Samples, decode_blocking
+from infra.audio import RATE_HZ, Samples, decode_blocking, wav_of
 from infra.recognisers.factory import make_recogniser
 from infra.recognisers.port import Recogniser, RecogniserUnavailable
+from infra.voices.factory import make_voice
 from schemas.errors import InvalidField
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -124,6 +125,34 @@ async def test_speech_ten_decibels_above_noise_is_understood_but_for_a_word(
 
     wanted = words("It was the best of times, it was the worst of times")
     assert sum(word in words(heard.text) for word in wanted) >= len(wanted) - 1
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.5])
+@pytest.mark.parametrize("times", [3, 8])
+@pytest.mark.slow
+async def test_what_is_said_several_times_is_heard_as_often(recogniser: Recogniser, times: int, pause_s: float) -> None:
+    text = "Switch on the lights in the kitchen."
+    voice = make_voice("hibari")
+    sound = await voice.speak(text)
+    await voice.aclose()
+    pause = bytes(2 * int(pause_s * sound.rate_hz))
+    samples = decode_blocking(wav_of((sound.pcm + pause) * times, sound.rate_hz))
+
+    heard = await recogniser.transcribe(samples)
+
+    assert len(words(heard.text)) == pytest.approx(times * len(words(text)), abs=times)
+    assert words(heard.text).count("lights") >= times - 1
+    assert heard.empty_because is None
+
+
+@pytest.mark.slow
+async def test_speech_played_backwards_is_not_made_into_a_story(best_of_times: Samples) -> None:
+    recogniser = make_recogniser("whisper")
+
+    heard = await recogniser.transcribe(np.ascontiguousarray(np.tile(best_of_times, 5)[::-1]))
+
+    assert (heard.text, heard.empty_because) == ("", "noise")
+    await recogniser.aclose()
 
 
 @pytest.mark.parametrize("audio_s", [0.1, 3.0, 40.0])

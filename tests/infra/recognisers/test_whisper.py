@@ -85,6 +85,25 @@ async def test_a_short_turn_is_encoded_in_a_third_of_the_window(monkeypatch: pyt
     await recogniser.aclose()
 
 
+def test_a_stretch_is_halved_in_its_quietest_place_and_nothing_is_lost() -> None:
+    stretch = np.random.default_rng(4).uniform(-0.5, 0.5, 10 * RATE_HZ).astype(np.float32)
+    stretch[int(4.0 * RATE_HZ) : int(4.3 * RATE_HZ)] *= 0.01
+
+    first, second = whisper._halves(stretch)
+    pieces = whisper._cut(stretch, 5.0)
+
+    assert 4.0 <= len(first) / RATE_HZ <= 4.3
+    assert np.array_equal(np.concatenate([first, second]), stretch)
+    assert np.array_equal(np.concatenate(pieces), stretch)
+    assert all(whisper.PIECE_MIN_S <= len(piece) / RATE_HZ <= 5.0 for piece in pieces)
+
+
+def test_the_shortest_stretch_that_may_be_halved_is_halved_in_the_middle() -> None:
+    first, second = whisper._halves(np.zeros(int(2 * whisper.PIECE_MIN_S * RATE_HZ), np.float32))
+
+    assert len(first) == len(second) == whisper.PIECE_MIN_S * RATE_HZ
+
+
 def test_speech_is_cut_in_pauses_into_stretches_of_the_length_asked_for() -> None:
     noise = 1e-4 * np.random.default_rng(3).standard_normal(5 * RATE_HZ).astype(np.float32)
 
