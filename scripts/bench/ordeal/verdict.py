@@ -145,7 +145,7 @@ def _spliced(events: Told) -> list[str]:
         fact = event.fact
         if isinstance(fact, TurnCompleted) and fact.reply != reply.text:
             wrong.append(f"it ended with {fact.reply!r}")
-        if isinstance(fact, SpeechReady) and fact.text != reply.sentences[fact.index]:
+        if isinstance(fact, SpeechReady) and reply.sentences[fact.index : fact.index + 1] != (fact.text,):
             wrong.append(f"{fact.text!r} was spoken as sentence {fact.index}")
     return wrong
 

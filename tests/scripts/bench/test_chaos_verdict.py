@@ -7,9 +7,10 @@ import pytest
 
 from infra.clock import new_id
 from schemas.chat import Candidate, EngineUse, ReplyGenerated, SentenceGenerated
-from schemas.event import Event, Fact, Meta
+from schemas.event import Blob, Event, Fact, Meta
 from schemas.intake import TextSubmitted
 from schemas.intents import IntentLabel
+from schemas.speech import ModelUse, SpeechReady
 from schemas.tasks import TaskCompleted, TaskOutcome
 from schemas.turns import TextTurnOpened, TurnCompleted
 from scripts.bench.ordeal.evidence import Evidence, Said
@@ -121,6 +122,21 @@ def say_a_sentence_again(case: Case) -> None:
     case.say(old.following("x", 8, old.fact, NOW), 5)
 
 
+def speak_what_is_not_in_the_reply(case: Case) -> None:
+    end = case.found.stream[case.place(0, TurnCompleted)].event
+    sound = Blob(ref=f"sha256:{'0' * 64}", media_type="audio/wav", size_bytes=9)
+    spoken = SpeechReady(
+        index=2,
+        last=True,
+        text="More.",
+        audio=sound,
+        rate_hz=8000,
+        audio_s=1,
+        voice=ModelUse(backend="test", model="test"),
+    )
+    case.say(end.following("tts", 0, spoken, NOW), 6)
+
+
 def forget_a_row(case: Case) -> None:
     case.found.log.pop(3)
 
@@ -146,7 +162,7 @@ PLANTED: dict[str, list[Plant]] = {
     "ended twice": [end_again],
     "acted twice": [act_again, act_again_in_other_words],
     "told and done differ": [undo_the_act, never_tell],
-    "replies spliced": [splice, say_a_sentence_again],
+    "replies spliced": [splice, say_a_sentence_again, speak_what_is_not_in_the_reply],
     "log rows missing": [forget_a_row],
     "log rows double": [log_a_row_again],
     "out of order": [open_early, act_late, number_wrongly],
