@@ -38,12 +38,16 @@ async def spawn(
 
 
 def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
+    def on_its_own() -> None:
+        os.setpgrp()
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what this process has blocked, the child must still obey
+
     if not sys.platform.startswith("linux"):
-        return os.setpgrp
+        return on_its_own
     prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork: after it only this call is made
 
     def in_child() -> None:
-        os.setpgrp()
+        on_its_own()
         prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent:  # it died between the fork and the call
             os._exit(1)

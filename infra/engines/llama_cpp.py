@@ -79,9 +79,6 @@ def serve(process: EngineProcess, api_key: str) -> None:
     """Load the model, answer on HOST:port, return on SIGTERM or SIGINT. Raises EngineNotStarted, WeightsMissing."""
     import xllamacpp  # 100 MB of native code: only this process loads it
 
-    # Before any thread starts, so that all of them inherit the mask and the signal waits for sigwait below.
-    stopping = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
     path = _checked(process.model) if process.model else weights.path_of(SMOLLM2)
     _port_is_free(process.port)
     params = xllamacpp.CommonParams()
@@ -103,14 +100,19 @@ def serve(process: EngineProcess, api_key: str) -> None:
     params.ui = False
     params.fit_params = False  # it would shrink what was asked for, silently
     params.verbosity = _QUIET
+    # Before any thread starts, so that all of them inherit the mask and the signal waits for sigwait below.
+    stopping = {signal.SIGTERM, signal.SIGINT}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
     try:
         server = xllamacpp.Server(params)
+        print(f"listening on {server.listening_address}", flush=True)
+        signal.sigwait(stopping)
     except RuntimeError as error:
         raise EngineNotStarted(
             f"llama.cpp could not load {path}: {error}; is it a GGUF model that fits memory?"
         ) from error
-    print(f"listening on {server.listening_address}", flush=True)
-    signal.sigwait(stopping)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # a caller that lives on can be stopped as before
 
 
 def _checked(model: Path) -> Path:

@@ -1,5 +1,6 @@
 """The embedded engine's process: how it refuses to start. That it serves is in tests/contracts/test_generators.py."""
 
+import signal
 import socket
 from pathlib import Path
 
@@ -58,3 +59,14 @@ def test_the_command_line_holds_no_key() -> None:
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 7)])
 def test_one_core_is_left_to_the_rest(cores: int, threads: int) -> None:
     assert usual_threads(cores) == threads
+
+
+def test_a_refused_start_leaves_the_signals_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, "key")
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(64))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    assert main(["--port", "0", "--model", str(broken)]) == 1
+
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
