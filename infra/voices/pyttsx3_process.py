@@ -18,6 +18,7 @@ import espeakng_loader
 import pyttsx3
 
 RATE_WPM = 165  # eSpeak's default of 200 is hard to follow
+TRIES = 3  # now and then its loop ends before it has begun to speak, and nothing is written
 _GRACE_S = 2.0  # the parent's own limit comes first
 
 
@@ -55,8 +56,12 @@ def _engine(voice: str) -> pyttsx3.Engine:
 
 
 def _spoken(engine: pyttsx3.Engine, text: str, path: Path) -> tuple[bytes, int]:
-    engine.save_to_file(text, str(path))
-    engine.runAndWait()
+    """The sentence as sound. Raises FileNotFoundError when pyttsx3 has written nothing TRIES times."""
+    for _ in range(TRIES):
+        engine.save_to_file(text, str(path))
+        engine.runAndWait()
+        if path.exists():
+            break
     with wave.open(str(path)) as file:
         pcm, rate_hz = file.readframes(file.getnframes()), file.getframerate()
     path.unlink()

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
 
 from infra.voices.port import VoiceFailed, VoiceUnavailable
 from infra.voices.pyttsx3 import Pyttsx3Voice
+from infra.voices.pyttsx3_process import TRIES, _spoken
 
 READY = "import sys, time; print('{\"ready\": true}', flush=True); sys.stdin.readline(); "
 
@@ -82,3 +84,22 @@ def test_the_child_ends_with_its_standard_input_and_prints_nothing_else() -> Non
     ready, head, pcm = done.stdout.split(b"\n", 2)
     assert b"ready" in ready
     assert f'"size_bytes": {len(pcm)}'.encode() in head
+
+
+def test_a_sentence_that_was_not_written_is_said_once_more(tmp_path: Path) -> None:
+    class Forgetful:
+        """A pyttsx3 whose loop ends twice before it has spoken."""
+
+        calls = 0
+
+        def save_to_file(self, text: str, path: str) -> None:
+            self.path = path
+
+        def runAndWait(self) -> None:  # noqa: N802  # pyttsx3's name
+            self.calls += 1
+            if self.calls == TRIES:
+                with wave.open(self.path, "wb") as file:
+                    file.setparams((1, 2, 22_050, 0, "NONE", ""))
+                    file.writeframes(bytes(4))
+
+    assert _spoken(Forgetful(), "hello", tmp_path / "sentence.wav") == (bytes(4), 22_050)  # type: ignore[arg-type]
