@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
 _SAMPLED: Final = "01"
+_NO_SPAN: Final = "0" * 16
+_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
 
 
 @dataclass(slots=True)
@@ -83,8 +85,8 @@ def root(turn: str) -> str:
 
 
 def _is_of(turn: str, traceparent: str) -> bool:
-    span = re.fullmatch(rf"00-{UUID(turn).hex}-([0-9a-f]{{16}})-[0-9a-f]{{2}}", traceparent)
-    return span is not None and int(span[1], 16) != 0
+    found = _TRACEPARENT.match(traceparent)
+    return found is not None and found[1] == turn.replace("-", "") and found[2] != _NO_SPAN
 
 
 def _context(traceparent: str) -> "SpanContext":

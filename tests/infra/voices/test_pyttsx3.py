@@ -102,4 +102,4 @@ def test_a_sentence_that_was_not_written_is_said_once_more(tmp_path: Path) -> No
                     file.setparams((1, 2, 22_050, 0, "NONE", ""))
                     file.writeframes(bytes(4))
 
-    assert _spoken(Forgetful(), "hello", tmp_path / "sentence.wav") == (bytes(4), 22_050)  # type: ignore[arg-type]
+    assert _spoken(Forgetful(), "hello", tmp_path / "sentence.wav") == (bytes(4), 22_050)
