@@ -4,6 +4,7 @@ Follows the stream, not the live subject, so that a lost connection loses nothin
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from infra.settings import Settings
 from infra.telemetry import root
 from pipeline.keeper import WAITING_MAX
 from schemas import subjects
-from schemas.catalogue import decode
+from schemas.catalogue import arrived, decode
+from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
 from schemas.ids import LIVE_RUN
 from schemas.intake import AudioSubmitted, InterruptRequested, Submission
@@ -142,8 +144,9 @@ class FrontEnd:
         coming: asyncio.Queue[Told] = asyncio.Queue()
 
         async def heard(delivery: Delivery) -> None:
-            event = decode(delivery.payload, delivery.headers.get(TYPE))
-            coming.put_nowait(Told(event, Hop.read(delivery.headers)))
+            with contextlib.suppress(SchemaError):  # what somebody else has put there is no event of the turn
+                event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
+                coming.put_nowait(Told(event, Hop.read(delivery.headers)))
 
         async with self._bus.follow(subjects.stream_of(subjects.partition_of(meta.conversation_id)), subject, heard):
             yield coming

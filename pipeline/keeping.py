@@ -23,8 +23,8 @@ from pipeline.heartbeat import Heartbeat
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
 from schemas import subjects
-from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, decode
-from schemas.errors import InvalidField, SchemaError
+from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
+from schemas.errors import SchemaError
 from schemas.event import Event, Fact
 
 SLOTS = 4
@@ -67,7 +67,7 @@ class Keeping:
         consumers = [
             await self._bus.hear(INTAKE, self._take_in),
             await self._bus.hear(REQUESTED, self._take_in),
-            await self._bus.hear(EVENTS, self._take_note, slots=SLOTS),
+            await self._bus.hear(EVENTS, self._take_in, slots=SLOTS),
             await self._bus.hear(ADVISORIES, self._take_over),
         ]
         sweeper = asyncio.create_task(self._sweep_for_ever())
@@ -82,9 +82,6 @@ class Keeping:
             await self._settle()
 
     async def _take_in(self, delivery: Delivery) -> None:
-        await self._answered(delivery, self._submission(delivery))
-
-    async def _take_note(self, delivery: Delivery) -> None:
         await self._answered(delivery, self._event(delivery))
 
     async def _take_over(self, delivery: Delivery) -> None:
@@ -107,19 +104,9 @@ class Keeping:
         finally:
             self.in_flight -= 1
 
-    async def _submission(self, delivery: Delivery) -> None:
-        try:
-            event = decode(delivery.payload, delivery.headers.get(TYPE))
-            if event.subject != delivery.subject:
-                raise InvalidField("subject", delivery.subject, f"{event.subject}, as the event's meta says")
-        except SchemaError as error:
-            await self._refuse(delivery, error)
-            return
-        await self._publish(await self._rules.handle(event))
-
     async def _event(self, delivery: Delivery) -> None:
         try:
-            event = decode(delivery.payload, delivery.headers.get(TYPE))
+            event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
         except SchemaError as error:
             await self._refuse(delivery, error)
             return

@@ -24,7 +24,7 @@ from pipeline.ended_turns import EndedTurns
 from pipeline.heartbeat import Heartbeat
 from pipeline.metrics import Metrics
 from schemas import subjects
-from schemas.catalogue import decode
+from schemas.catalogue import arrived
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
 from schemas.stage import Stage
@@ -89,7 +89,7 @@ class Worker(Generic[G]):
     async def _handle(self, delivery: Delivery) -> None:
         received = self._clock.now()
         try:
-            event = decode(delivery.payload, delivery.headers.get(TYPE))
+            event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
         except SchemaError as error:
             await self._give_up(delivery, error, None)
             return

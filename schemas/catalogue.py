@@ -78,6 +78,17 @@ def decode(payload: bytes, type_hint: str | None = None) -> Event[Fact]:
     return event
 
 
+def arrived(subject: str, payload: bytes, type_hint: str | None = None) -> Event[Fact]:
+    """Read an event that came on `subject`, which must be its own: raises InvalidField when it is another's.
+
+    What may say something on a subject is the bus's business; that it can speak for no other turn is decided here.
+    """
+    event = decode(payload, type_hint)
+    if event.subject != subject:
+        raise InvalidField("subject", subject, f"{event.subject}, as the event's meta says")
+    return event
+
+
 def _refuse_other(found: str, fact: type[Fact]) -> None:
     if found != fact.__name__:
         raise InvalidField("meta.type", found, f"{fact.__name__!r}, as the message's header says")

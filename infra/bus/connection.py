@@ -30,7 +30,7 @@ from infra.bus.delivery import Delivery, Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from schemas import subjects
-from schemas.catalogue import decode
+from schemas.catalogue import arrived
 from schemas.errors import InvalidField, SchemaError
 from schemas.event import Event, Fact
 from schemas.ids import ConversationId, RunId, Tenant, TurnId
@@ -322,7 +322,7 @@ class Bus:
         found: list[tuple[int, Event[Fact]]] = []
         for seq, message in await self.messages(subjects.stream_of(subjects.partition_of(conversation)), subject):
             with contextlib.suppress(SchemaError):  # what somebody else has put there is no event of the turn
-                found.append((seq, decode(message.data, message.headers.get(delivery.TYPE))))
+                found.append((seq, arrived(message.subject, message.data, message.headers.get(delivery.TYPE))))
         return found
 
     async def messages(self, stream: str, subject: str, limit: int | None = None) -> list[tuple[int, Stored]]:

@@ -22,7 +22,7 @@ from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, joined
 from pipeline.logging_stage import ask_log
 from schemas import subjects
-from schemas.catalogue import decode
+from schemas.catalogue import arrived
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
 from schemas.ids import checked_uuid7
@@ -46,8 +46,6 @@ def tail(
     with exits.told():
         if conversation is not None:
             checked_uuid7("--conversation", conversation)
-        if conversation is not None:
-            checked_uuid7("--conversation", conversation)
         subject = f"{subjects.ROOT}.*.*.*.{conversation or '*'}.*.*"
         asyncio.run(_tail(subject, everything, as_json))
 
@@ -55,7 +53,7 @@ def tail(
 async def _tail(subject: str, everything: bool, as_json: bool) -> None:
     async def heard(delivery: Delivery) -> None:
         try:
-            event = decode(delivery.payload, delivery.headers.get(TYPE))
+            event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
         except SchemaError as error:
             print(f"{delivery.stream_seq:>8}  unreadable: {error}", flush=True)
             return

@@ -19,6 +19,7 @@ from infra.state.errors import TurnOver
 from infra.telemetry import Telemetry
 from pipeline.worker import Worker
 from schemas import subjects
+from schemas.catalogue import decode
 from schemas.chat import SentenceGenerated
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
@@ -73,11 +74,23 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.retry.FIRST_DELAY_S", 0.01)
 
 
+async def facts_of(bus: Bus, event: Event[Fact]) -> list[Fact]:
+    """What stands on the subjects of the event's turn, whatever its meta says."""
+    meta = event.meta
+    subject = subjects.subject_of(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id, StageFailed.token)
+    return [decode(message.data).fact for _, message in await bus.messages(subjects.EVENT_STREAM, subject)]
+
+
 def answered(bus: Bus) -> Callable[[], Awaitable[bool]]:
-    """Whether the durable has nothing left, neither waiting nor in hand."""
+    """Whether everything that chat hears has been answered.
+
+    By places and not by the count of what waits: the server counts a new message a moment after it has stored it.
+    """
 
     async def none_left() -> bool:
-        return sum(await bus.backlog(subjects.EVENT_STREAM, "chat")) == 0
+        heard = await bus.js.get_last_msg(subjects.EVENT_STREAM, subjects.every(TextTurnOpened.token))
+        floor = (await bus.js.consumer_info(subjects.EVENT_STREAM, "chat")).ack_floor
+        return floor is not None and floor.stream_seq >= (heard.seq or 0)
 
     return none_left
 
@@ -435,6 +448,22 @@ async def test_an_event_that_cannot_be_read_is_kept_and_told_and_the_worker_goes
     assert (told.fact.code, told.fact.field, told.meta.turn) == ("invalid", field, bad.meta.turn)
     assert texts(await said_of(bus, good)) == ["s0", "s1"]
     assert (worker.counts.dead, worker.counts.handled) == (1, 1)
+
+
+async def test_an_event_on_another_turn_s_subject_speaks_for_neither(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", said_of: "SaidOf", dead_letters: "Letters"
+) -> None:
+    worker = await start(two_sentences)
+    claimed, real = new_event(TextTurnOpened(text="forged")), new_event(TextTurnOpened(text="real"))
+
+    await bus.put(real.subject, claimed.encoded(), {})
+    await until(answered(bus))
+
+    [letter] = await dead_letters(bus)
+    assert (letter.about["field"], letter.about["subject"]) == ("subject", real.subject)
+    assert await said_of(bus, claimed) == [], "the turn that the event names has not been touched"
+    assert [type(fact) for fact in await facts_of(bus, real)] == [StageFailed]
+    assert worker.counts.handled == 0
 
 
 # Ended
