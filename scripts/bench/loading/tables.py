@@ -1,0 +1,89 @@
+"""Prints what was measured: tables for people, one object for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from scripts.bench.loading.figures import GROWTH_MAX, Growth, Percentiles, Rate, any_broken
+from scripts.bench.ordeal.house import House
+
+_MIB = 1 << 20
+
+
+def rate(found: Rate) -> str:
+    """One number of workers."""
+    spent_s = sum(found.processor_s.values())
+    kinds = sorted(found.processor_s.items(), key=_largest)
+    lines = [
+        f"{found.workers} of each stage: {found.turns_hz:.1f} turns/s "
+        f"over {found.turns} turns in {found.window_s:.1f} s; {spent_s / found.window_s:.2f} cores busy",
+        f"  whole turn, ms: {_three(found.whole)} (p50, p95, p99); told busy {found.refused} times",
+        f"  processor a turn, ms: {spent_s / found.turns * 1e3:.1f} = "
+        + " + ".join(f"{kind} {spent / found.turns * 1e3:.1f}" for kind, spent in kinds),
+        f"  {'ms':30}{'handled':>9}  {'queue p50':>10}{'p95':>9}{'p99':>9}  {'work p50':>10}{'p95':>9}{'p99':>9}",
+    ]
+    for stage in found.stages:
+        queue = _three(stage.queue) if stage.queue else f"{'(both:)':>10}{'':18}"
+        lines.append(f"  {stage.stage:30}{stage.handled:9}  {queue}  {_three(stage.work)}")
+    if found.restarts:
+        lines.append(f"  WRONG: ended by themselves: {dict(found.restarts)}")
+    return "\n".join([*lines, *wrong(found.broken)])
+
+
+def rates(found: Sequence[Rate]) -> str:
+    """All numbers of workers beside one another."""
+    lines = [f"{'workers':>7} {'turns/s':>9} {'ratio':>7} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9}"]
+    for each in found:
+        ratio = each.turns_hz / found[0].turns_hz
+        p50, p95, p99 = each.whole
+        lines.append(f"{each.workers:7} {each.turns_hz:9.1f} {ratio:7.2f} {p50:9.0f} {p95:9.0f} {p99:9.0f}")
+    return "\n".join(lines)
+
+
+def memory(found: Sequence[Growth], before: int, after: int) -> str:
+    """Each process at the two moments."""
+    head = f"{'memory, MiB':18}{f'PSS at {before}':>15}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
+    return "\n".join([f"{head}{f'RSS at {before}':>15}{f'at {after}':>10}", *map(_grown, found)])
+
+
+def _grown(found: Growth) -> str:
+    before, after = found.before, found.after
+    return (
+        f"{found.process:18}{before.proportional_bytes / _MIB:15.1f}{after.proportional_bytes / _MIB:10.1f}"
+        f"{found.ratio:8.3f}{found.bytes_a_turn:14.0f}"
+        f"{before.resident_bytes / _MIB:15.1f}{after.resident_bytes / _MIB:10.1f}"
+        f"{f'  WRONG: more than {GROWTH_MAX:.0%}' if found.too_much else ''}"
+    )
+
+
+def as_json(found: Sequence[Rate], grown: Sequence[Growth], samples: Mapping[int, Any], good: bool) -> str:
+    """Everything."""
+    return json.dumps(
+        {
+            "good": good,
+            "rates": [{**asdict(each), "turns_hz": each.turns_hz} for each in found],
+            "memory": [{**asdict(g), "ratio": g.ratio, "bytes_a_turn": g.bytes_a_turn} for g in grown],
+            "memory_samples": {turns: {n: asdict(m) for n, m in each.items()} for turns, each in samples.items()},
+        }
+    )
+
+
+def _three(found: Percentiles) -> str:
+    return f"{found.p50:10.1f}{found.p95:9.1f}{found.p99:9.1f}"
+
+
+def wrong(broken: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is not as it must be, or that all is."""
+    if not any_broken(broken):
+        return ["  every accepted turn completed, and ended once; the log has each event once"]
+    return [f"  WRONG: {what}: {', '.join(examples)}" for what, examples in broken.items() if examples]
+
+
+def _largest(kind_and_s: tuple[str, float]) -> float:
+    return -kind_and_s[1]
+
+
+def restarts(house: House) -> dict[str, int]:
+    """Processes that ended by themselves, of which there must be none."""
+    return {member.name: member.ended_by_itself for member in house.members if member.ended_by_itself}
