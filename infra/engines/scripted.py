@@ -1,16 +1,19 @@
 """An engine that says what a script tells it to, with set delays, failures and cuts: for tests and benchmarks.
 
-It generates nothing. It keeps what it was asked, and how many answers are running or were closed before their end.
+It generates nothing. It keeps what it was asked, and of its latest answers how far each came, when, and whether it was
+closed before its end.
 """
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from infra.engines.port import Ask, Delta, EngineCut, EngineError, EngineHealth, Finish
 
+STREAMS_KEPT: Final = 1_000  # the latest
 _PIECE: Final = re.compile(r"\s*\S+|\s+\Z")  # a word with the space before it, which is much like a token
 
 
@@ -45,6 +48,18 @@ def by_question(answers: Mapping[str, Answer], otherwise: Answer) -> Script:
     return choose
 
 
+@dataclass(slots=True)
+class Stream:
+    """How far an answer has come; times are of CLOCK_MONOTONIC, which all processes of a machine share."""
+
+    conversation: str
+    began_s: float
+    pieces: int = 0
+    last_piece_s: float | None = None
+    ended_s: float | None = None
+    closed_early: bool = False  # whoever read it went away
+
+
 class ScriptedEngine:
     """Follows the port to the letter: max_tokens (a word counts as a token), continuation, closing."""
 
@@ -53,6 +68,7 @@ class ScriptedEngine:
         self.asked: list[Ask] = []
         self.running = 0
         self.closed_early = 0
+        self.streams: deque[Stream] = deque(maxlen=STREAMS_KEPT)
         self._model = model
         self._backend = backend
 
@@ -68,6 +84,9 @@ class ScriptedEngine:
         """Stream the script's answer. Raises what the script says."""
         self.asked.append(ask)
         self.running += 1
+        now = asyncio.get_running_loop().time
+        stream = Stream(ask.conversation, now())
+        self.streams.append(stream)
         ended = False
         try:
             answer = self.script(ask)
@@ -80,6 +99,7 @@ class ScriptedEngine:
                 if place == answer.cut_after:
                     ended = True
                     raise answer.cut_error or EngineCut("the script cuts here")
+                stream.pieces, stream.last_piece_s = place + 1, now()
                 yield Delta(piece)
                 await asyncio.sleep(answer.gap_s)
             ended = True
@@ -89,6 +109,7 @@ class ScriptedEngine:
         finally:
             self.running -= 1
             self.closed_early += not ended
+            stream.ended_s, stream.closed_early = now(), not ended
 
     async def health(self) -> EngineHealth:
         return EngineHealth(True)

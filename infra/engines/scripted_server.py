@@ -1,14 +1,14 @@
 """Puts a scripted engine behind a real OpenAI-compatible address on loopback: for tests and benchmarks of the client.
 
-It misbehaves as real servers do, when told to. It serves nothing but /v1/chat/completions, /v1/models and /health,
-and reads only requests with a Content-Length.
+It misbehaves as real servers do, when told to. It serves nothing but /v1/chat/completions, /v1/models, /health and, for
+whoever wants to know when it stopped generating, /streams; it reads only requests with a Content-Length.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -85,6 +85,9 @@ async def _request(
     if path == "/v1/models":
         _told(writer, 200, {"data": [{"id": engine.model}]})
         return b""
+    if path == "/streams":
+        _told(writer, 200, {"streams": [asdict(stream) for stream in engine.streams]})
+        return b""
     request: Mapping[str, Any] = json.loads(body)
     manners.requests.append(request)
     manners.headers.append(headers)
@@ -92,7 +95,8 @@ async def _request(
         _told(writer, 200, {"choices": [{"message": {"content": "not a stream"}}]})
         return b""
     gone = asyncio.ensure_future(reader.read(1))  # ends when the client hangs up: then nothing is generated any more
-    answer = asyncio.ensure_future(_answered(engine, manners, request, writer))
+    asked_by = headers.get("x-session-id", "")
+    answer = asyncio.ensure_future(_answered(engine, manners, request, asked_by, writer))
     try:
         await asyncio.wait({gone, answer}, return_when=asyncio.FIRST_COMPLETED)
         kept = answer.done() and answer.result() and not manners.hangs_up
@@ -104,11 +108,15 @@ async def _request(
 
 
 async def _answered(
-    engine: ScriptedEngine, manners: Manners, request: Mapping[str, Any], writer: asyncio.StreamWriter
+    engine: ScriptedEngine,
+    manners: Manners,
+    request: Mapping[str, Any],
+    conversation: str,
+    writer: asyncio.StreamWriter,
 ) -> bool:
     messages = [Message(message["role"], message["content"]) for message in request["messages"]]
     continues = messages.pop().content if messages[-1].role == "assistant" else ""
-    ask = Ask(tuple(messages), request["max_tokens"], _NEVER, continues=continues)
+    ask = Ask(tuple(messages), request["max_tokens"], _NEVER, continues=continues, conversation=conversation)
     started = False
     try:
         async with aclosing(engine.generate(ask)) as deltas:
