@@ -12,7 +12,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -47,6 +47,8 @@ class Plan:
     duplicate_window: timedelta = streams.DUPLICATE_WINDOW  # of the streams
     turn_timeout_s: float = 60.0
     real: bool = False  # real recogniser, voice and model
+    engine_module: str = engine.__name__  # the module that is run when it is not real
+    settings: Mapping[str, str] = field(default_factory=dict)  # further variables, such as PARLEY_CHAT__MAX_TOKENS
 
 
 @dataclass(slots=True)
@@ -216,6 +218,6 @@ def _environment(folder: Path, plan: Plan, address: BusAddress) -> tuple[dict[st
     else:
         settings |= {"PARLEY_STT__BACKEND": "scripted", "PARLEY_TTS__BACKEND": "scripted"}
         settings |= {"PARLEY_ENGINE__BACKEND": "openai", "PARLEY_ENGINE__MODEL": "scripted", engine.KEY_VARIABLE: key}
-        command = [sys.executable, "-m", "scripts.bench.ordeal.engine", str(port)]
+        command = [sys.executable, "-m", plan.engine_module, str(port)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, **settings}, command
+    return {**kept, **settings, **plan.settings}, command
