@@ -4,9 +4,9 @@ The stream is read while the bus runs, state and log once the workers have ended
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,8 @@ from infra.event_log.log import open_read_only
 from infra.settings import Settings
 from pipeline import topology, wiring
 from schemas import subjects
-from schemas.catalogue import decode
+from schemas.catalogue import arrived
+from schemas.errors import SchemaError
 from schemas.event import Event, Fact
 from schemas.turns import TurnEnd
 
@@ -73,10 +74,10 @@ async def all_ended(bus: Bus, turns: Sequence[str], patience_s: float) -> bool:
     return True
 
 
-async def quiet(bus: Bus) -> int:
+async def quiet(bus: Bus, within_s: float = QUIET_WITHIN_S) -> int:
     """Wait until every message is acknowledged by all who hear it; how many are not when time is up."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + QUIET_WITHIN_S
+    until = loop.time() + within_s
     while True:
         try:
             left = sum([sum(await bus.backlog(subjects.EVENT_STREAM, name)) for name in _STAGES])
@@ -89,15 +90,17 @@ async def quiet(bus: Bus) -> int:
 
 
 async def of_stream(bus: Bus, into: Evidence) -> None:
-    """Every event in its order, and every dead letter."""
-    into.stream = [Said(seq, decode(message.data)) for seq, message in await _messages(bus, "parley.v1.>")]
+    """Every event in its order, and every dead letter. What is no event of its subject's turn is left out."""
+    for seq, message in await _messages(bus, "parley.v1.>"):
+        with contextlib.suppress(SchemaError):
+            into.stream.append(Said(seq, arrived(message.subject, message.data)))
     dead = await bus.messages(subjects.DEAD_STREAM, ">")
     into.dead = [f"{m.headers.get('Parley-Stage')}: {m.headers.get('Parley-Error')}" for _, m in dead]
 
 
 async def of_disk(settings: Settings, into: Evidence) -> None:
     """State and log; their owners must have ended."""
-    with closing(sqlite3.connect(wiring.state_path(settings))) as state:
+    with contextlib.closing(sqlite3.connect(wiring.state_path(settings))) as state:
         for table, column in _OWNED:
             into.rows += [(str(row), str(text)) for row, text in state.execute(f"SELECT id, {column} FROM {table}")]
         # The inbox's note is written in the transaction of the effect, and none is deleted in such a short time.

@@ -59,9 +59,10 @@ class Visitors:
         async with asyncio.TaskGroup() as submissions:
             for line in lines:
                 await asyncio.sleep(began + line.place / rate_hz - loop.time())
-                submissions.create_task(self._submit(line, conversations[line.conversation]))
+                submissions.create_task(self.submit(line, conversations[line.conversation]))
 
-    async def _submit(self, line: Line, conversation: str) -> None:
+    async def submit(self, line: Line, conversation: str) -> Accepted | None:
+        """Submit one line until it is taken; None when the bus was away for too long."""
         event = await self._event(line, conversation)
         hop = Hop("front-end", traceparent=root(event.meta.turn))
         loop = asyncio.get_running_loop()
@@ -77,9 +78,10 @@ class Visitors:
                 pass  # whether it was taken is not known: the same again
             else:
                 self.accepted.append(Accepted(line, event, receipt.seq, tries))
-                return
+                return self.accepted[-1]
             await asyncio.sleep(AGAIN_AFTER_S)
         self.gave_up += 1
+        return None
 
     async def _event(self, line: Line, conversation: str) -> Event[Fact]:
         turn = new_id()
