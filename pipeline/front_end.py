@@ -23,8 +23,10 @@ from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
 from schemas.ids import LIVE_RUN
 from schemas.intake import AudioSubmitted, InterruptRequested, Submission
-from schemas.turns import TurnEnd
+from schemas.speech import ApologySpoken
+from schemas.turns import TurnEnd, TurnFailed
 
+APOLOGY_GRACE_S: Final = 5.0  # after a failure: as long as the voice may take to tell of it
 END_GRACE_S: Final = 15.0  # after the turn's own deadline: then the keeper itself must be gone
 
 
@@ -114,7 +116,21 @@ class FrontEnd:
                 limit_s = turn_s + END_GRACE_S  # it is open: from here on its own deadline counts
                 if on_told is not None:
                     on_told(told)
+            if isinstance(followed.ended, TurnFailed) and meta.speech:
+                await self._hear_apology(coming, followed, on_told)
         return followed
+
+    async def _hear_apology(
+        self, coming: asyncio.Queue[Told], followed: FollowedTurn, on_told: Callable[[Told], None] | None
+    ) -> None:
+        """The failure as sound, when it comes soon; it is the voice itself that may have failed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(APOLOGY_GRACE_S):
+                while followed.last(ApologySpoken) is None:
+                    told = await coming.get()
+                    followed.told.append(told)
+                    if on_told is not None:
+                        on_told(told)
 
     async def find(self, turn: str) -> Meta | None:
         """The meta of a live turn that was opened, by its id alone."""

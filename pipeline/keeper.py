@@ -20,6 +20,7 @@ from schemas.event import Event, Fact, Meta
 
 NAME: Final = "keeper"
 TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
+APOLOGY_WITHIN = timedelta(seconds=15)  # after the turn's end; who comes later has read it, or asked again
 WAITING_MAX = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
 SWEEP_BATCH = 100
 
@@ -30,9 +31,10 @@ SAYS: Final = (
     said.TurnCompleted,
     said.TurnFailed,
     said.TurnInterrupted,
+    said.ApologyRequested,
     said.FeedbackRecorded,
 )
-_OPENED, _ENDED = 0, 1  # the index of what the keeper says because of a submission
+_OPENED, _ENDED, _APOLOGY = 0, 1, 2  # the index of what the keeper says because of a submission
 
 _INPUT: Final = ("invalid", "unusable-audio")  # of which the person is told what would be right
 SORRY: Final[dict[said.FailureCode, str]] = {
@@ -185,6 +187,10 @@ class Keeper:
             details |= {"field": failure.field, "value": failure.value, "expected": failure.expected}
             fact = fact.model_copy(update=details)
         await self._end(tx, turn, "failed", fact, "")
+        if turn.speech:
+            wanted = said.ApologyRequested(text=fact.message)
+            until = self._clock.now() + APOLOGY_WITHIN
+            await self._say(tx, submission, _APOLOGY, wanted, number=turn.number, deadline=until)
 
     async def _interrupt(self, tx: "_Books", turn: Turn, reason: str, *, by: str | None, played: int | None) -> None:
         """`played` sentences were heard; None: all that were spoken (or chosen, when no sound was wanted)."""

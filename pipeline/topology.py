@@ -22,7 +22,7 @@ PROCESSES: Final = (KEEPER, *STAGE_NAMES, LOGGER)
 
 FRONT_ENDS: Final = "front-ends"
 FRONT_ENDS_HEAR: Final[tuple[type[Fact], ...]] = (
-    *(speech.TranscriptReady, speech.SpeechReady, ReminderDue),
+    *(speech.TranscriptReady, speech.SpeechReady, speech.ApologySpoken, ReminderDue),
     *(turns.TurnCompleted, turns.TurnFailed, turns.TurnInterrupted),
 )
 

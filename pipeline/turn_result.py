@@ -6,7 +6,7 @@ from typing import Any, Final
 from pipeline.front_end import FollowedTurn, Told
 from schemas.chat import ReplyGenerated
 from schemas.intents import Intent, IntentClassified
-from schemas.speech import SpeechReady, TranscriptReady
+from schemas.speech import ApologySpoken, SpeechReady, TranscriptReady
 from schemas.tasks import TaskCompleted
 from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
 
@@ -92,6 +92,8 @@ def _speech(turn: FollowedTurn, path: str | None) -> dict[str, Any] | None:
     }
 
 
-def spoken(turn: FollowedTurn) -> list[SpeechReady]:
-    """The spoken sentences, each once, in the order of the reply."""
+def spoken(turn: FollowedTurn) -> list[SpeechReady] | list[ApologySpoken]:
+    """The spoken sentences, each once, in the order of the reply; of a turn that failed, the apology."""
+    if isinstance(turn.ended, TurnFailed):
+        return turn.every(ApologySpoken)[:1]
     return [by for _, by in sorted({ready.index: ready for ready in turn.every(SpeechReady)}.items())]

@@ -95,12 +95,13 @@ class Worker(Generic[G]):
             return
         meta = event.meta
         left_s = (meta.deadline - received).total_seconds() if meta.deadline else None
-        if meta.turn in self._ended or (left_s is not None and left_s <= 0):
+        ends_with_turn = not event.fact.after_end
+        if (ends_with_turn and meta.turn in self._ended) or (left_s is not None and left_s <= 0):
             self.counts.dropped += 1  # the keeper ends it; nobody waits for this any more
             await delivery.ack()
             return
         try:
-            async with self._ended.working(meta.turn, left_s) as work:
+            async with self._ended.working(meta.turn if ends_with_turn else meta.id, left_s) as work:
                 await self._work(event, delivery, received)
         except Overtaken as rival:
             log.info("%s: another worker has taken over %s: %s", self.stage.name, meta.turn, rival)

@@ -27,6 +27,8 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     turns.TurnCompleted,
     turns.TurnFailed,
     turns.TurnInterrupted,
+    turns.ApologyRequested,
+    speech.ApologySpoken,
     turns.StageFailed,
     turns.FeedbackRecorded,
     tasks.ReminderDue,

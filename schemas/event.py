@@ -39,6 +39,8 @@ class Fact(Frozen):
     """The last token of the subject; the class's own name unless several classes share one subject."""
     once: ClassVar[bool] = False
     """Said at most once a turn, ever: the bus refuses a second on the same subject."""
+    after_end: ClassVar[bool] = False
+    """Wanted although its turn has ended; all else that is heard of an ended turn is left undone."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

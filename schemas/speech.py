@@ -35,3 +35,14 @@ class SpeechReady(Fact):
     rate_hz: int = Field(gt=0)
     audio_s: float = Field(ge=0)
     voice: ModelUse
+
+
+class ApologySpoken(Fact):
+    """Why there is no reply, as sound of the same kind; it comes after the turn's end."""
+
+    once: ClassVar[bool] = True
+    text: str
+    audio: Blob
+    rate_hz: int = Field(gt=0)
+    audio_s: float = Field(ge=0)
+    voice: ModelUse

@@ -58,6 +58,17 @@ class TurnFailed(TurnEnd):
     expected: str | None = None
 
 
+class ApologyRequested(Fact):
+    """A turn that wanted sound has failed: `text`, which is the failure's message, shall be spoken.
+
+    Its deadline is its own: the turn's may have passed, and nobody waits for an apology for long.
+    """
+
+    once: ClassVar[bool] = True
+    after_end: ClassVar[bool] = True
+    text: str
+
+
 class TurnInterrupted(TurnEnd):
     """The turn was stopped. `spoken` is what the person heard of the reply, and all that history keeps."""
 

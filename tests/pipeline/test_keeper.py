@@ -13,9 +13,10 @@ from infra.state import history, outbox
 from infra.state.port import State
 from infra.state.scope import scope_of
 from infra.state.sqlite import open_state
-from pipeline.keeper import WAITING_MAX, Keeper
+from pipeline.keeper import APOLOGY_WITHIN, WAITING_MAX, Keeper
 from schemas.event import Event, Fact, Meta
 from schemas.turns import (
+    ApologyRequested,
     FeedbackRecorded,
     SpeechTurnOpened,
     StageFailed,
@@ -316,6 +317,24 @@ async def test_a_recording_that_cannot_be_used_is_told_by_field_and_value(keeper
     assert failed.fact.message == "I could not use that recording. Expected: a recording."
 
 
+async def test_a_failure_is_told_aloud_where_sound_is_wanted_also_when_the_turn_s_time_is_up(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    ann = talk(speech=True)
+    first, second = ann.text("one"), ann.text("two")
+    await told(keeper, first, second)
+    clock.at += timedelta(seconds=60)
+
+    failed, opened, apology = await keeper.sweep()
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert isinstance(opened.fact, TextTurnOpened), "the next turn does not wait for it"
+    assert apology.fact == ApologyRequested(text=failed.fact.message)
+    assert apology.meta.turn == failed.meta.turn
+    assert apology.meta.deadline == clock.at + APOLOGY_WITHIN, "the turn's own has passed"
+    assert await told(keeper, ann.failed(first)) == [], "a voice that fails at it changes nothing"
+
+
 @pytest.mark.parametrize("kind", ["TextSubmitted", "AudioSubmitted", "InterruptRequested", "SomethingElse"])
 async def test_a_submission_that_cannot_be_read_fails_its_turn_and_holds_up_nobody(
     keeper: Keeper, talk: "Talk", clock: SetClock, kind: str
@@ -334,9 +353,10 @@ async def test_a_submission_that_cannot_be_read_fails_its_turn_and_holds_up_nobo
         expected="some text",
     )
 
-    [failed] = await keeper.refuse(meta, failure)
+    failed, apology = await keeper.refuse(meta, failure)
 
     assert isinstance(failed.fact, TurnFailed)
+    assert isinstance(apology.fact, ApologyRequested)
     assert (failed.fact.code, failed.fact.field, failed.meta.turn) == ("invalid", "fact.text", turn)
     assert await keeper.refuse(meta, failure) == [], "a repetition changes nothing"
     assert kinds(await told(keeper, ann.text())) == [TextTurnOpened]

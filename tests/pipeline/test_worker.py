@@ -24,7 +24,7 @@ from schemas.chat import SentenceGenerated
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 from schemas.stage import Handler, Stage
-from schemas.turns import StageFailed, TextTurnOpened, TurnInterrupted
+from schemas.turns import ApologyRequested, StageFailed, TextTurnOpened, TurnInterrupted
 
 if TYPE_CHECKING:
     from tests.conftest import NewEvent
@@ -508,6 +508,33 @@ async def test_nothing_is_begun_for_a_turn_that_has_ended(
     assert texts(await said_of(bus, opened)) == []
     assert texts(await said_of(bus, next_one)) == ["s0", "s1"]
     assert (worker.counts.dropped, worker.counts.handled) == (1, 1)
+
+
+async def test_what_is_wanted_after_the_end_is_done_also_when_the_end_is_heard_meanwhile(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", said_of: "SaidOf"
+) -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def apologise(event: Event[ApologyRequested], given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        begun.set()
+        await release.wait()
+        yield sentence(0, event.fact.text)
+
+    stage = Stage("chat", (ApologyRequested,), (SentenceGenerated,), apologise)
+    worker = Worker(stage, None, bus, SystemClock(), Telemetry("test"))
+    consumer = await worker.start()
+    sorry = new_event(ApologyRequested(text="Sorry."))
+    end = sorry.following("keeper", 1, TurnInterrupted(reason="enough"), datetime.now(UTC))
+
+    await bus.say(sorry, FRONT)
+    await begun.wait()
+    await bus.say(end, FRONT)
+    await until(lambda: sorry.meta.turn in worker._ended)
+    release.set()
+    await until(lambda: worker.counts.handled == 1)
+
+    assert texts(await said_of(bus, sorry)) == ["Sorry."]
+    await consumer.stop()
 
 
 async def test_a_turn_that_the_state_knows_to_be_over_is_dropped_and_nobody_is_told(

@@ -14,7 +14,8 @@ from infra.voices.factory import make_voice
 from schemas.chat import SentenceChosen
 from schemas.errors import InvalidField
 from schemas.event import Event, Meta
-from schemas.speech import SpeechReady
+from schemas.speech import ApologySpoken, SpeechReady
+from schemas.turns import ApologyRequested
 from stages.tts import TTS, TtsGiven
 
 
@@ -31,6 +32,11 @@ def chosen(text: str, index: int = 0, last: bool = True, speech: bool = True) ->
         time=datetime(2026, 11, 20, 12, tzinfo=UTC),
     )  # fmt: skip
     return Event[SentenceChosen](meta=meta, fact=SentenceChosen(index=index, text=text, last=last))
+
+
+def apology(text: str, speech: bool = True) -> Event[ApologyRequested]:
+    meta = chosen(text, speech=speech).meta.model_copy(update={"type": "ApologyRequested"})
+    return Event[ApologyRequested](meta=meta, fact=ApologyRequested(text=text))
 
 
 async def said(event: Event[SentenceChosen], given: TtsGiven) -> list[SpeechReady]:
@@ -79,3 +85,19 @@ async def test_a_sentence_of_a_book_s_length_is_a_permanent_refusal(given: TtsGi
 
     assert refused.value.field == "text"
     assert "2000" in refused.value.expected
+
+
+async def test_an_apology_is_spoken_as_such_and_is_no_sentence_of_a_reply(given: TtsGiven) -> None:
+    text = "Sorry, that took me too long. Please try again."
+
+    [spoken] = [told async for told in TTS.handle(apology(text), given, ())]
+
+    assert isinstance(spoken, ApologySpoken)
+    sound = decode_blocking(await given.blobs.get(spoken.audio))
+    assert spoken.text == text
+    assert spoken.audio_s == pytest.approx(len(sound) / 16_000, abs=0.01)
+    assert float(np.abs(sound).max()) > 0.05
+
+
+async def test_no_apology_is_spoken_where_no_sound_is_wanted(given: TtsGiven) -> None:
+    assert [told async for told in TTS.handle(apology("Sorry.", speech=False), given, ())] == []

@@ -278,6 +278,17 @@ def test_for_a_person_such_a_failure_names_field_and_value(parley: Cli, tmp_path
     assert "parley: audio.size_bytes: 0 is not allowed; expected a recording as WAV" in result.stderr
 
 
+def test_a_failure_can_be_heard(parley: Cli, tmp_path: Path) -> None:
+    file, out = tmp_path / "noise.wav", tmp_path / "out.wav"
+    file.write_bytes(b"not a recording")
+
+    turn = told(parley("hear", str(file), "--out", str(out), "--json"))
+    heard = told(parley("hear", str(out), "--no-speech", "--json"))
+
+    assert turn["speech"]["path"] == str(out)
+    assert heard["transcript"].startswith("I could not use that recording")
+
+
 @pytest.mark.parametrize("name", ["absent.wav", "."])
 def test_a_file_that_cannot_be_read_is_refused(parley: Cli, tmp_path: Path, one_line: OneLine, name: str) -> None:
     refused = parley("hear", str(tmp_path / name))
