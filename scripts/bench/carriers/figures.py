@@ -13,7 +13,10 @@ SHIPPED: Final = "Parley, traces and metrics"
 EXPORTED: Final = "Parley, spans sent to a collector"
 INBOX: Final = "Parley, inbox on one hop"
 SEPARATE: Final = "Parley, a process a stage"
-OVOS: Final = "OVOS, a process a stage"
+OVOS: Final = "OVOS newest, a process a stage"
+OVOS_RELEASE: Final = "OVOS release, a process a stage"
+OVOS_THREADS: Final = "OVOS newest, seven clients, one process"
+OVOS_NODELAY: Final = "OVOS newest, a process a stage, TCP_NODELAY"
 
 
 @dataclass(slots=True)
@@ -57,6 +60,9 @@ PROMISES: Final = (
     Promise("OVOS by Parley", OVOS, SHIPPED, at_least=10.0),
     Promise("OVOS by Parley with the inbox too", OVOS, INBOX, at_least=10.0),
     Promise("OVOS by Parley, a process a stage both", OVOS, SEPARATE),
+    Promise("OVOS's last release by Parley", OVOS_RELEASE, SHIPPED, at_least=10.0),
+    Promise("OVOS with a setting that it does not make, by Parley", OVOS_NODELAY, SHIPPED),
+    Promise("the same, a process a stage both", OVOS_NODELAY, SEPARATE),
 )
 
 
@@ -83,12 +89,12 @@ def judged(p50_ms: Mapping[str, float], promises: Iterable[Promise] = PROMISES) 
 
 def table(measured: Mapping[str, Figures]) -> str:
     """One line a carrier."""
-    lines = [f"{'seven hops':42} {'p50 ms':>8} {'p95 ms':>8} {'by raw':>7} {'a second':>9} {'CPU µs a hop':>13}"]
+    lines = [f"{'seven hops':44} {'p50 ms':>8} {'p95 ms':>8} {'by raw':>7} {'a second':>9} {'CPU µs a hop':>13}"]
     base = measured[RAW].p50_ms
     for name, one in measured.items():
         cpu = f"{statistics.median(one.cpu_us):13.0f}" if one.cpu_us else f"{'':>13}"
         rate = statistics.median(one.rates)
-        lines.append(f"{name:42} {one.p50_ms:8.2f} {one.p95_ms:8.2f} {one.p50_ms / base:7.2f} {rate:9.0f} {cpu}")
+        lines.append(f"{name:44} {one.p50_ms:8.2f} {one.p95_ms:8.2f} {one.p50_ms / base:7.2f} {rate:9.0f} {cpu}")
     return "\n".join(lines)
 
 
