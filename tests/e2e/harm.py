@@ -118,3 +118,7 @@ async def paused(until: asyncio.Event) -> None:
             await until.wait()
         except asyncio.CancelledError:
             continue
+
+
+async def nothing(*_: Any) -> None:
+    """In the place of a method that shall do nothing."""

@@ -86,6 +86,7 @@ class Whole:
     visitors: Visitors
     members: list[Member] = field(default_factory=list)
     conversations: dict[int, str] = field(default_factory=dict)
+    patience_s: float = ENDS_WITHIN_S  # for turns to end, and for messages to be acknowledged after that
 
     # Members
 
@@ -156,19 +157,19 @@ class Whole:
 
     # What is left
 
-    async def left(self, *, patience_s: float = ENDS_WITHIN_S) -> Evidence:
+    async def left(self) -> Evidence:
         """Wait until all has ended and is acknowledged, end everybody, and gather what is left."""
         found = Evidence()
-        await evidence.all_ended(self.bus, [turn.meta.turn for turn in self.accepted], patience_s)
-        found.unread = await evidence.quiet(self.bus, patience_s)
+        await evidence.all_ended(self.bus, [turn.meta.turn for turn in self.accepted], self.patience_s)
+        found.unread = await evidence.quiet(self.bus, self.patience_s)
         await evidence.of_stream(self.bus, found)
         await self.end(*self.members)
         await evidence.of_disk(self.settings, found)
         return found
 
-    async def verdict(self, *, patience_s: float = ENDS_WITHIN_S) -> Verdict:
+    async def verdict(self) -> Verdict:
         """What became of all that was accepted."""
-        return judge(self.accepted, await self.left(patience_s=patience_s))
+        return judge(self.accepted, await self.left())
 
 
 def violations(verdict: Verdict) -> set[str]:
