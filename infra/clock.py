@@ -1,6 +1,8 @@
 """The clock, and new ids, which need one. Passed to whoever needs "now", so that tests can turn the hands."""
 
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from uuid_utils import uuid7
@@ -28,6 +30,23 @@ class SetClock:
 
     def now(self) -> datetime:
         return self.at
+
+
+class AgeingClock:
+    """What counts when something is to be thrown away for its age: a clock that was set forward made nothing older.
+
+    Never ahead of `clock`, and since its own beginning advanced no further than time has passed (`elapsed_s`, a
+    monotonic reading in seconds).
+    """
+
+    def __init__(self, clock: Clock, elapsed_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._elapsed_s = elapsed_s
+        self._began, self._began_s = clock.now(), elapsed_s()
+
+    def now(self) -> datetime:
+        passed = timedelta(seconds=self._elapsed_s() - self._began_s)
+        return min(self._clock.now(), self._began + passed)
 
 
 def new_id() -> str:

@@ -87,9 +87,10 @@ class Keeper:
         return tx.said
 
     async def sweep(self) -> list[Event[Fact]]:
-        """End open turns whose deadline has passed."""
+        """End open turns whose time is up; no deadline lies further ahead than a turn may take, whatever clocks do."""
         now = self._clock.now()
         async with self._books() as tx:
+            await turns.shorten(tx, now + self._turn_timeout)
             for turn in await turns.overdue(tx, now, SWEEP_BATCH):
                 await self._fail(tx, _submission(turn), "deadline", None)
         return tx.said

@@ -7,21 +7,24 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from infra.bus.connection import Bus, BusFull, BusUnavailable
+from infra.bus.connection import Bus
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
-from infra.clock import Clock
+from infra.clock import AgeingClock, Clock
 from infra.state import outbox, pruning, turns
+from infra.state.errors import StateCorrupt
 from infra.state.port import State
 from infra.telemetry import root
 from pipeline import dead_letters, keeper, retry
 from pipeline.heartbeat import Heartbeat
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
+from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
@@ -58,12 +61,15 @@ class Keeping:
         self._state = state
         self._bus = bus
         self._clock = clock
+        self._ages = AgeingClock(clock)
         self._gate = gate
         self._published: list[str] = []  # noted in the outbox by the next sweep
+        self._leaving = asyncio.Event()
+        self._broken: StateCorrupt | None = None
         self.in_flight = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep until `stop` is set; what is in hand then is finished."""
+        """Keep until `stop` is set; what is in hand then is finished. Raises StateCorrupt when the state is damaged."""
         consumers = [
             await self._bus.hear(INTAKE, self._take_in),
             await self._bus.hear(REQUESTED, self._take_in),
@@ -71,38 +77,54 @@ class Keeping:
             await self._bus.hear(ADVISORIES, self._take_over),
         ]
         sweeper = asyncio.create_task(self._sweep_for_ever())
+        stopped, broke = asyncio.create_task(stop.wait()), asyncio.create_task(self._leaving.wait())
         try:
-            await stop.wait()
+            await asyncio.wait({stopped, broke}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._leaving.set()
+            for task in (stopped, broke):
+                task.cancel()
             for consumer in consumers:
                 await consumer.stop()
             sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeper
-            await self._settle()
+        if self._broken is not None:
+            raise self._broken
+        await self._settle()
 
     async def _take_in(self, delivery: Delivery) -> None:
-        await self._answered(delivery, self._event(delivery))
+        await self._answered(delivery, self._event)
 
     async def _take_over(self, delivery: Delivery) -> None:
-        await self._answered(delivery, self._ran_out(delivery))
+        await self._answered(delivery, self._ran_out)
 
-    async def _answered(self, delivery: Delivery, work: Any) -> None:
+    async def _answered(self, delivery: Delivery, work: Callable[[Delivery], Awaitable[None]]) -> None:
         self.in_flight += 1
         try:
             with Heartbeat(delivery):
-                await work
+                await patiently(lambda _again: work(delivery), self._leaving, _wait_out)
             await delivery.ack()
-        except (BusUnavailable, BusFull) as error:
+        except PASSING as error:
             log.warning("keeper: %s; the message will come again", error)
-            with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
-                await delivery.again_in(retry.delay_s(delivery.attempt))
+            await self._again(delivery)
+        except StateCorrupt as error:
+            self._break(error)
         except Exception:
             log.exception("keeper: %s was not answered; it will come again", delivery.subject)
-            with contextlib.suppress(Exception):
-                await delivery.again_in(retry.delay_s(delivery.attempt))
+            await self._again(delivery)
         finally:
             self.in_flight -= 1
+
+    async def _again(self, delivery: Delivery) -> None:
+        with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
+            await delivery.again_in(retry.delay_s(delivery.attempt))
+
+    def _break(self, error: StateCorrupt) -> None:
+        """Nothing more can be done here: the process ends, and finds the state mended when it is started again."""
+        log.critical("keeper: %s", error)
+        self._broken = error
+        self._leaving.set()
 
     async def _event(self, delivery: Delivery) -> None:
         try:
@@ -165,7 +187,7 @@ class Keeping:
     # In the background
 
     async def _sweep_for_ever(self) -> None:
-        pruned_at = self._clock.now()
+        pruned = time.monotonic()
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
@@ -173,11 +195,13 @@ class Keeping:
                 await self._publish(await self._rules.sweep())
                 await self._relay(self._clock.now())
                 await self._gate.look()
-                if (self._clock.now() - pruned_at).total_seconds() >= PRUNE_EVERY_S:
-                    pruned_at = self._clock.now()
-                    await self._prune()
-            except (BusUnavailable, BusFull) as error:
+                if time.monotonic() - pruned >= PRUNE_EVERY_S:
+                    pruned = time.monotonic()
+                    await self._prune(self._ages.now())
+            except PASSING as error:
                 log.warning("keeper: %s", error)
+            except StateCorrupt as error:
+                self._break(error)
             except Exception:
                 log.exception("keeper: a sweep failed; the next one follows")
 
@@ -194,7 +218,11 @@ class Keeping:
             left = [row for row in await outbox.pending(tx, RELAY_BATCH) if abs(now - row.created_at) > STALE_AFTER]
         await self._publish([decode(row.payload) for row in left])
 
-    async def _prune(self) -> None:
-        await pruning.prune(self._state, self._clock.now())
+    async def _prune(self, now: datetime) -> None:
+        await pruning.prune(self._state, now)
         async with self._state.transaction() as tx:
-            await turns.prune(tx, self._clock.now())
+            await turns.prune(tx, now)
+
+
+def _wait_out(trouble: Exception, wait_s: float) -> None:
+    log.warning("keeper: %s; again in %.2f s", trouble, wait_s)

@@ -101,13 +101,23 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         reminding = asyncio.create_task(_remind(given.state, bus, clock)) if name == "router" else None
         presence.ready = True
         log.info("%s is ready", name)
-        await stop.wait()
+        await _either(stop, worker.broke)
+        worker.leave()
         await consumer.stop()
         if reminding is not None:
             reminding.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reminding
     telemetry.close()
+    if worker.broken is not None:
+        raise worker.broken
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
+    waits = [asyncio.create_task(event.wait()) for event in (one, other)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 async def _remind(state: State, bus: Bus, clock: Clock) -> None:

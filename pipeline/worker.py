@@ -4,6 +4,7 @@ Nothing happens twice because ids are the same on every try, because a message t
 what was already said for it, and because a reply that is continued is fenced, so that two workers cannot splice one.
 """
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -12,17 +13,18 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from infra.bus.connection import Bus, BusFull, BusUnavailable, Overtaken
+from infra.bus.connection import Bus, Overtaken
 from infra.bus.consumers import Consumer
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
-from infra.state.errors import TurnOver
+from infra.state.errors import StateCorrupt, TurnOver
 from infra.telemetry import Telemetry
 from pipeline import dead_letters, retry
 from pipeline.ended_turns import EndedTurns
 from pipeline.heartbeat import Heartbeat
 from pipeline.metrics import Metrics
+from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import arrived
 from schemas.errors import SchemaError
@@ -64,29 +66,44 @@ class Worker(Generic[G]):
         self._clock = clock
         self._telemetry = telemetry
         self._ended = EndedTurns()
+        self._leaving = asyncio.Event()
+        self.broke = asyncio.Event()  # the state is damaged, `broken` says how: nothing more can be done here
+        self.broken: StateCorrupt | None = None
         self.metrics = Metrics(stage.name, str(os.getpid()), lambda: asdict(self.counts))
 
     async def start(self) -> Consumer:
-        """Begin to hear. To end, stop the consumer that is returned."""
+        """Begin to hear. To end, call `leave` and stop the consumer that is returned."""
         await self._bus.listen(subjects.every(subjects.TURN_END), self._hear_end)
         durable = Durable(self.stage.name, subjects.EVENT_STREAM, tokens_of(self.stage.hears))
         return await self._bus.hear(durable, self.handle, slots=self.stage.slots)
+
+    def leave(self) -> None:
+        """Wait no longer for a bus or a state that is away: what is in hand then is left to another worker."""
+        self._leaving.set()
 
     async def handle(self, delivery: Delivery) -> None:
         """One message from delivery to acknowledgement. Never raises: what cannot be answered comes again."""
         self.counts.in_flight += 1
         try:
             with Heartbeat(delivery):
-                await self._handle(delivery)
-        except (BusUnavailable, BusFull) as error:
+                await patiently(lambda again: self._handle(delivery, again), self._leaving, self._wait_out)
+        except PASSING as error:
             log.warning("%s: %s; the message will come again", self.stage.name, error)
             await self._again(delivery)
+        except StateCorrupt as error:
+            log.critical("%s: %s", self.stage.name, error)
+            self.broken = error
+            self.broke.set()  # its process ends: opening the state again is the way to find it mended
         except Exception:
             log.exception("%s: a message was not answered; it will come again", self.stage.name)
         finally:
             self.counts.in_flight -= 1
 
-    async def _handle(self, delivery: Delivery) -> None:
+    def _wait_out(self, trouble: Exception, wait_s: float) -> None:
+        self.counts.retried += 1
+        log.warning("%s: %s; again in %.2f s", self.stage.name, trouble, wait_s)
+
+    async def _handle(self, delivery: Delivery, again: bool) -> None:
         received = self._clock.now()
         try:
             event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
@@ -102,7 +119,7 @@ class Worker(Generic[G]):
             return
         try:
             async with self._ended.working(meta.turn if ends_with_turn else meta.id, left_s) as work:
-                await self._work(event, delivery, received)
+                await self._work(event, delivery, received, again)
         except Overtaken as rival:
             log.info("%s: another worker has taken over %s: %s", self.stage.name, meta.turn, rival)
             return  # not acknowledged: the other one does that, or it comes again
@@ -110,7 +127,7 @@ class Worker(Generic[G]):
             self.counts.dropped += 1  # as above, but the state knew it first
             await delivery.ack()
             return
-        except (BusUnavailable, BusFull):
+        except (*PASSING, StateCorrupt):
             raise
         except Exception as error:  # noqa: BLE001  # the policy below decides by kind and attempt
             await self._failed(delivery, error, meta)
@@ -123,9 +140,9 @@ class Worker(Generic[G]):
             self.metrics.handled(_ms(meta.time, received), _ms(received, now))
         await delivery.ack()
 
-    async def _work(self, event: Event[Any], delivery: Delivery, received: datetime) -> None:
+    async def _work(self, event: Event[Any], delivery: Delivery, received: datetime, again: bool) -> None:
         stage, meta = self.stage, event.meta
-        earlier = await self._said_before(meta) if delivery.attempt > 1 else Earlier()
+        earlier = await self._said_before(meta) if again or delivery.attempt > 1 else Earlier()
         queue_ms = _ms(meta.time, received)
         attributes: dict[str, str | int | float] = {
             "parley.queue_ms": queue_ms,

@@ -93,6 +93,11 @@ async def overdue(tx: Transaction, now: datetime, limit: int) -> list[Turn]:
     return [_turn(row) for row in rows]
 
 
+async def shorten(tx: Transaction, latest: datetime) -> int:
+    """Bring deadlines beyond `latest` forward to it: the clock has been put back since. How many there were."""
+    return await tx.execute("UPDATE turns SET deadline = ? WHERE status = 'open' AND deadline > ?", latest, latest)
+
+
 async def set_open(tx: Transaction, meta: Meta, deadline: datetime) -> None:
     """The turn is open until `deadline`."""
     await tx.execute(f"UPDATE turns SET status = 'open', deadline = ? WHERE {_TURN}", deadline, *_key(meta))

@@ -269,6 +269,36 @@ async def test_a_turn_whose_deadline_has_passed_fails_and_the_next_one_opens(
     assert await remembered(state, first) == [], "nothing was answered"
 
 
+async def test_a_clock_that_is_put_back_keeps_nobody_waiting_for_longer_than_a_turn_may_take(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    ann = talk()
+    await told(keeper, ann.text("one"), ann.text("two"))
+    clock.at -= timedelta(hours=1)
+    assert await keeper.sweep() == []
+    clock.at += timedelta(seconds=60)
+
+    failed, opened = await keeper.sweep()
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert isinstance(opened.fact, TextTurnOpened)
+
+
+async def test_a_clock_that_is_set_forward_ends_what_is_open_and_no_more(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    ann, bob = talk(), talk()
+    one, two = ann.text("one"), bob.text("two")
+    await told(keeper, one, ann.text("after one"), two, bob.text("after two"))
+    clock.at += timedelta(days=3650)
+
+    said = await keeper.sweep()
+
+    assert kinds(said) == [TurnFailed, TextTurnOpened] * 2
+    assert {event.meta.turn for event in said if isinstance(event.fact, TurnFailed)} == {one.meta.turn, two.meta.turn}
+    assert await keeper.sweep() == [], "those that waited have their whole time"
+
+
 async def test_a_conversation_in_which_too_much_waits_is_told_that_it_is_busy(keeper: Keeper, talk: "Talk") -> None:
     ann = talk()
     first = ann.text()

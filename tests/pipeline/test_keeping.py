@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from infra.clock import SetClock, SystemClock
+from infra.state.errors import StateCorrupt, StateError, StateFull
+from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
@@ -158,6 +161,64 @@ async def test_a_submission_that_cannot_be_read_fails_as_a_turn_and_the_next_one
     [letter] = await dead_letters(bus)
     assert letter.payload == payload
     assert await ends(bus, said_of, bad) == [failed.fact]
+
+
+class Disk:
+    """Lets no transaction begin while `error` is set."""
+
+    def __init__(self, state: State, error: StateError) -> None:
+        self._transaction = state.transaction
+        self.error: StateError | None = error
+        self.refused = 0
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        if self.error is not None:
+            self.refused += 1
+            raise self.error
+        return self._transaction()
+
+
+async def test_a_full_disk_uses_up_no_submission_s_tries(
+    bus: Bus,
+    keep: Keep,
+    ann: "Submitter",
+    told: Told,
+    until: "Until",
+    dead_letters: "Letters",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.retry.FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("pipeline.patience.LONGEST_WAIT_S", 0.01)
+    first, second = ann.text("one"), ann.text("two")
+    async with keep(bus) as keeping:
+        disk = Disk(keeping._state, StateFull("no space is left"))
+        monkeypatch.setattr(keeping._state, "transaction", disk.transaction)
+        await bus.say(first, FRONT)
+        await bus.say(second, FRONT)
+        await until(lambda: disk.refused > 4 * streams.MAX_DELIVER)
+        disk.error = None
+        opened = await told(bus, first, TextTurnOpened)
+
+    assert opened.meta.number == 1, "in the order of their acceptance"
+    assert await dead_letters(bus) == []
+
+
+async def test_a_damaged_state_ends_the_keeper_and_the_submission_waits_for_the_next(
+    bus: Bus, state_file: Path, ann: "Submitter", keep: Keep, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock()
+    turn = ann.text()
+    monkeypatch.setattr("pipeline.keeping.INTAKE", replace(INTAKE, ack_wait_s=0.5))
+    async with open_state(state_file, clock) as state:
+        disk = Disk(state, StateCorrupt("the file is damaged"))
+        monkeypatch.setattr(state, "transaction", disk.transaction)
+        await bus.say(turn, FRONT)
+        with pytest.raises(StateCorrupt, match="the file is damaged"):
+            async with asyncio.timeout(30):
+                await Keeping(Keeper(state, clock), state, bus, clock, IntakeGate(bus, Path())).run(asyncio.Event())
+
+    async with keep(bus):
+        await told(bus, turn, TextTurnOpened)
 
 
 async def test_an_interruption_reaches_an_open_turn(bus: Bus, keep: Keep, ann: "Submitter", told: Told) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.bus import streams
-from infra.bus.connection import Bus
+from infra.bus.connection import Bus, BusFull, BusUnavailable
 from infra.bus.consumers import Consumer
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.clock import SystemClock
-from infra.state.errors import TurnOver
+from infra.state.errors import StateCorrupt, StateFull, TurnOver
 from infra.telemetry import Telemetry
 from pipeline.worker import Worker
 from schemas import subjects
@@ -367,6 +367,61 @@ async def test_what_fails_for_a_while_is_tried_again_and_kept_after_the_last_try
     assert isinstance(failed, StageFailed)
     assert (failed.tries, failed.code, failed.field) == (streams.MAX_DELIVER, "stage-failed", None)
     assert (worker.counts.dead, worker.counts.retried) == (1, streams.MAX_DELIVER - 1)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_is_no_message_s_fault_uses_up_none_of_its_tries(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", said_of: "SaidOf", dead_letters: "Letters"
+) -> None:
+    troubles: list[Exception] = [StateFull("no room"), BusFull("full"), BusUnavailable("away")] * streams.MAX_DELIVER
+
+    async def fails_for_long(event: Opened, given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        yield sentence(0)
+        if troubles:
+            raise troubles.pop()
+        yield sentence(1)
+
+    worker = await start(fails_for_long)
+    opened = new_event(TextTurnOpened(text="hello"), deadline=datetime.now(UTC) + timedelta(minutes=5))
+    await bus.say(opened, FRONT)
+    await until(answered(bus))
+
+    assert texts(await said_of(bus, opened)) == ["s0", "s1"]
+    assert await dead_letters(bus) == []
+    assert (worker.counts.handled, worker.counts.retried) == (1, 3 * streams.MAX_DELIVER)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_such_trouble_is_waited_out_only_until_the_deadline(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", dead_letters: "Letters"
+) -> None:
+    async def fails_for_ever(event: Opened, given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        raise StateFull("no room")
+        yield
+
+    worker = await start(fails_for_ever)
+    await bus.say(new_event(TextTurnOpened(text="hello"), deadline=datetime.now(UTC) + timedelta(seconds=1)), FRONT)
+    await until(answered(bus))
+
+    assert await dead_letters(bus) == [], "the keeper ends the turn"
+    assert (worker.counts.handled, worker.counts.dropped) == (0, 1)
+
+
+async def test_a_damaged_state_is_for_the_process_to_end_with_and_the_message_waits(
+    bus: Bus, start: Start, new_event: "NewEvent", dead_letters: "Letters"
+) -> None:
+    async def finds_damage(event: Opened, given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        raise StateCorrupt("the file is damaged")
+        yield
+
+    worker = await start(finds_damage)
+    await bus.say(new_event(TextTurnOpened(text="hello")), FRONT)
+    async with asyncio.timeout(30):
+        await worker.broke.wait()
+
+    assert str(worker.broken) == "the file is damaged"
+    assert await dead_letters(bus) == []
+    assert sum(await bus.backlog(subjects.EVENT_STREAM, "chat")) == 1
 
 
 @pytest.mark.usefixtures("soon")
