@@ -1,7 +1,8 @@
 """The state in one SQLite file that several processes open at once: the connection, its transactions, its errors.
 
 The only file that knows aiosqlite. Knows no table. One connection a process, its statements on a thread of its own;
-a transaction holds the file's write lock from its first moment (BEGIN IMMEDIATE), so what it reads stays true.
+a transaction holds the file's write lock from its first moment (BEGIN IMMEDIATE), so what it reads stays true. The
+lock goes round: a process that has just had it lets another one go first that waits (infra/state/turnstile.py).
 """
 
 import asyncio
@@ -20,11 +21,11 @@ from infra.state import inbox, migrations
 from infra.state.errors import StateBusy, StateCorrupt, StateError, StateFull, StateMisused, StateUnwritable
 from infra.state.port import State, Transaction, Unit
 from infra.state.row import Row, Value, stored
+from infra.state.turnstile import LOOK_EVERY_S, Turnstile
 from schemas.event import Event
 
-BUSY_TIMEOUT_MS = 1_000  # how long SQLite itself waits for the write lock before it says BUSY
+BUSY_TIMEOUT_MS = 0  # SQLite itself does not wait for the write lock: it would look ever less often, every 100 ms soon
 BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
-_RETRY_PAUSE_S = 0.02
 
 _T = TypeVar("_T")
 _HINTS: Final[dict[int, tuple[type[StateError], str]]] = {
@@ -49,30 +50,34 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
     try:
         await asyncio.to_thread(_make_private, path)
         known = await asyncio.to_thread(migrations.read)
+        turnstile = Turnstile(path.with_name(f"{path.name}.next"))
     except OSError as error:
         raise StateUnwritable(f"{path}: {error.strerror}; check path and permissions") from error
     try:
         db = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1_000)
     except sqlite3.Error as error:
+        turnstile.close()
         raise _translated(error, path) from error
     try:
         db.row_factory = sqlite3.Row
-        state = SqliteState(db, path, clock)
+        state = SqliteState(db, path, clock, turnstile)
         await state.prepare()
         async with state.transaction() as tx:
             await migrations.apply(tx, known, clock.now())
         yield state
     finally:
+        turnstile.close()
         await _to_the_end(db.close())
 
 
 class SqliteState:
     """One connection, lent to one transaction at a time. Made by open_state."""
 
-    def __init__(self, db: aiosqlite.Connection, path: Path, clock: Clock) -> None:
+    def __init__(self, db: aiosqlite.Connection, path: Path, clock: Clock, turnstile: Turnstile) -> None:
         self._db = db
         self._path = path
         self._clock = clock
+        self._turnstile = turnstile
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
 
@@ -96,7 +101,8 @@ class SqliteState:
             self._holder = task
             tx = _SqliteTransaction(self._db, self._path)
             try:
-                await self._patiently("BEGIN IMMEDIATE")
+                async with self._turnstile.passing():
+                    await self._patiently("BEGIN IMMEDIATE")
                 yield tx
                 await _to_the_end(tx.execute("COMMIT"))
             except BaseException:
@@ -121,7 +127,7 @@ class SqliteState:
             except sqlite3.Error as error:
                 if _code(error) != sqlite3.SQLITE_BUSY or loop.time() >= until:
                     raise _translated(error, self._path) from error
-            await asyncio.sleep(_RETRY_PAUSE_S)
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 class _SqliteTransaction:
