@@ -77,6 +77,8 @@ class MiniLm:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        # A thread that waits for work sleeps: one that spins takes a third of the call again from whoever else runs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False  # the arena keeps the peak of the largest batch for ever
         options.log_severity_level = 3
         model = str(weights.path_of(MINILM_MODEL))
