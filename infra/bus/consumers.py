@@ -23,6 +23,10 @@ HEARTBEAT_S = 2.0  # the server's sign of life while a pull waits; two missed on
 SILENCE_S = 2.5 * HEARTBEAT_S
 PULL_EXPIRES_S = 30.0
 
+_REQUEST = json.dumps(
+    {"batch": 1, "expires": int(PULL_EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
+).encode()
+
 Hearer = Callable[[Delivery], Awaitable[None]]
 BatchHearer = Callable[[list[Delivery]], Awaitable[None]]
 
@@ -49,27 +53,52 @@ class Consumer:
 
 
 class _Slot:
-    """Asks for one message, handles it, asks for the next: with its acknowledgement, where there is one."""
+    """Asks for one message, handles it, asks for the next: with its acknowledgement, where there is one.
+
+    Only one request is ever open. Whoever asks anew does so under a new inbox: the server drops the earlier request
+    with its inbox, and what it has brought by then is given back. Otherwise each would live on for ever, asking for
+    its next one, and a worker would take more messages than it has slots.
+    """
 
     def __init__(self, client: Client, ask_subject: str, hearer: Hearer) -> None:
         self._client = client
         self._ask_subject = ask_subject
         self._hearer = hearer
-        self._inbox = client.new_inbox()
         self._subscription: Subscription | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Future[None] | None = None
         self._heard_at = 0.0
         self._idle = asyncio.Event()
         self._in_hand: Delivery | None = None
         self._closed = False
-        request = {"batch": 1, "expires": int(PULL_EXPIRES_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
-        self._next = Next(json.dumps(request).encode(), self._inbox)
+        self._beginning = asyncio.Lock()
+        self._next = Next(_REQUEST, client.new_inbox())
 
     async def start(self) -> None:
         self._idle.set()
-        self._subscription = await self._client.subscribe(self._inbox, cb=self._arrived)
-        await self._ask()
+        await self._begin()
         self._look_later()
+
+    async def _begin(self) -> None:
+        """Ask under a new inbox, and leave the one before it."""
+        async with self._beginning:
+            if self._closed or not self._idle.is_set():
+                return  # when what is in hand is done, the next one is asked for anyway
+            before, following = self._subscription, Next(_REQUEST, self._client.new_inbox())
+            self._next = following
+            self._heard_at = asyncio.get_running_loop().time()  # the first heartbeat is due from here on
+
+            async def arrived(raw: Msg) -> None:
+                await self._arrived(raw, following)
+
+            self._subscription = await self._client.subscribe(following.inbox, cb=arrived)
+            await self._ask()
+        if before is not None:
+            await _left(before)
+
+    async def _begin_again(self) -> None:
+        with contextlib.suppress(Error):  # the connection was closed meanwhile
+            await self._begin()
 
     async def stop(self) -> None:
         """Take nothing more; wait for what is in hand."""
@@ -79,22 +108,24 @@ class _Slot:
         if self._in_hand is not None:
             self._in_hand.next = None  # its acknowledgement shall not ask for another
         await self._idle.wait()
+        if self._asking is not None:
+            await self._asking
         if self._subscription is not None:
-            with contextlib.suppress(Error, TimeoutError):
-                async with asyncio.timeout(DRAIN_WITHIN_S):  # what is on its way arrives and is given back
-                    await self._subscription.drain()  # type: ignore[no-untyped-call]  # nats-py's
+            await _left(self._subscription)
 
-    async def _arrived(self, raw: Msg) -> None:
+    async def _arrived(self, raw: Msg, following: Next) -> None:
         """A message, or the server's word about the request. Runs to its end before the next one is looked at."""
-        self._heard_at = asyncio.get_running_loop().time()
+        stale = following is not self._next
+        if not stale:
+            self._heard_at = asyncio.get_running_loop().time()
         if not raw.reply:
             if _status(raw) in _NOBODY:
                 await asyncio.sleep(AWAY_WAIT_S)
-            if _status(raw) != _HEARTBEAT:
+            if _status(raw) != _HEARTBEAT and following is self._next:
                 await self._ask()  # the request has expired, or the server has dropped it
             return
-        delivery = Delivery.of(raw, self._next)
-        if self._closed:
+        delivery = Delivery.of(raw, following)
+        if self._closed or stale:
             with contextlib.suppress(Error):
                 await delivery.again_in(0)  # at once, to somebody else
             return
@@ -106,18 +137,18 @@ class _Slot:
             self._heard_at = asyncio.get_running_loop().time()
             self._in_hand = None
             self._idle.set()
-        if not delivery.asked_for_next:
+        if not delivery.asked_for_next and following is self._next:
             await self._ask()
 
     async def _ask(self) -> None:
         if not self._closed:
             with contextlib.suppress(Error):  # while reconnecting; asked again after it
-                await self._client.publish(self._ask_subject, self._next.request, reply=self._inbox)
+                await self._client.publish(self._ask_subject, self._next.request, reply=self._next.inbox)
 
     def ask_again(self) -> None:
         """The server may no longer know what was asked for."""
         if self._idle.is_set() and not self._closed:
-            self._asking = asyncio.ensure_future(self._ask())
+            self._asking = asyncio.ensure_future(self._begin_again())
 
     def _look_later(self) -> None:
         self._watch = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._look)
@@ -129,6 +160,13 @@ class _Slot:
             self._heard_at = now
             self.ask_again()
         self._look_later()
+
+
+async def _left(subscription: Subscription) -> None:
+    """What is on its way to it arrives and is given back."""
+    with contextlib.suppress(Error, TimeoutError):
+        async with asyncio.timeout(DRAIN_WITHIN_S):
+            await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py's
 
 
 _HEARTBEAT = "100"

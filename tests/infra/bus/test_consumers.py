@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.bus import consumers
 from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery, Hop
 from infra.bus.server import BusAddress
@@ -83,6 +84,53 @@ async def test_a_worker_never_has_more_in_hand_than_its_slots(
 
 async def _none_left(bus: Bus) -> bool:
     return await unanswered(bus) == 0
+
+
+async def open_requests(bus: Bus) -> int:
+    return (await bus.js.consumer_info(subjects.EVENT_STREAM, "stage")).num_waiting or 0
+
+
+async def test_a_worker_that_waits_asks_for_no_more_than_its_slots(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = asyncio.Semaphore(0)
+    look = consumers._Slot._look
+
+    def looked(slot: consumers._Slot) -> None:
+        look(slot)
+        looks.release()
+
+    monkeypatch.setattr(consumers._Slot, "_look", looked)
+    consumer = await bus.hear(DURABLE, Hands().hold, slots=2)
+
+    async with asyncio.timeout(ENOUGH_S):
+        for _ in range(4):  # each slot twice
+            await looks.acquire()
+
+    assert await open_requests(bus) == 2
+    await consumer.stop()
+
+
+async def test_asking_again_does_not_add_to_what_was_asked(
+    bus: Bus, say: Callable[..., Awaitable[None]], until: "Until"
+) -> None:
+    hands = Hands()
+    consumer = await bus.hear(DURABLE, hands.hold)
+    for _ in range(3):
+        consumer.ask_again()
+        await until(lambda: _waits_once(bus))
+
+    await say(bus, 1, 6)
+    await hands.take(1)
+
+    assert await in_hand(bus) == 1
+    hands.gate.set()
+    assert sorted(await hands.take(5)) == [2, 3, 4, 5, 6]
+    await until(lambda: _none_left(bus))
+    await until(lambda: _waits_once(bus))
+    await consumer.stop()
+
+
+async def _waits_once(bus: Bus) -> bool:
+    return await open_requests(bus) == 1
 
 
 async def test_what_a_busy_worker_cannot_take_goes_to_an_idle_one(
