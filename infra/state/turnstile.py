@@ -28,7 +28,7 @@ class Turnstile:
         """Stand in the turnstile for the length of the block, or, if somebody does not get out of it, beside it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + COURTESY_S
-        while not (inside := self._entered()) and loop.time() < until:
+        while not (inside := self._entered()) and loop.time() < until:  # noqa: ASYNC110  # no event passes processes
             await asyncio.sleep(LOOK_EVERY_S)
         try:
             yield

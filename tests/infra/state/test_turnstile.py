@@ -18,16 +18,17 @@ async def test_one_who_waits_has_the_lock_before_one_who_has_just_had_it(
     state: State, path: Path, clock: SetClock
 ) -> None:
     had_by: list[str] = []
+    begun = asyncio.Event()
 
     async def write(by: str, opened: State) -> None:
         async with opened.transaction():
             had_by.append(by)
+            begun.set()
             await asyncio.sleep(HELD_S)
 
     async with open_state(path, clock) as another:
         busy = [asyncio.create_task(write("busy", state)) for _ in range(40)]
-        while not had_by:
-            await asyncio.sleep(0)
+        await begun.wait()
 
         await write("waiting", another)
 
