@@ -122,6 +122,13 @@ class TurnSettings(Section):
         return timedelta(seconds=self.timeout_s)
 
 
+class LimitsSettings(Section):
+    """Where Parley says that it has enough."""
+
+    turns_per_minute: int | None = Field(default=120, ge=1)  # of one user; None: as many as come
+    room_min_mb: int = Field(default=500, ge=0)  # on the disk with the data: below it no turn is taken in
+
+
 class TelemetrySettings(Section):
     """Where traces go. Without an endpoint nothing leaves the machine."""
 
@@ -148,6 +155,7 @@ class Settings(Section):
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
     turn: TurnSettings = TurnSettings()
+    limits: LimitsSettings = LimitsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @field_validator("tenant", "user")

@@ -18,7 +18,6 @@ from schemas.subjects import EVENT_STREAM
 LOOK_EVERY_S: Final = 1.0
 STAGE_BEHIND_MAX: Final = 400  # events that wait for one stage: more than a minute's work for the slow ones
 LOG_BEHIND_MAX: Final = 50_000  # events: some ten seconds of the logger's work
-ROOM_MIN_BYTES: Final = 500 << 20  # on the disk that holds the streams
 OPEN_AGAIN_AT: Final = 0.5  # of a limit, so that intake does not flutter
 RETRY_AFTER_S: Final = 10
 
@@ -28,9 +27,10 @@ log = logging.getLogger("parley.keeper")
 class IntakeGate:
     """Call `look` often; it looks once in LOOK_EVERY_S."""
 
-    def __init__(self, bus: Bus, disk: Path) -> None:
+    def __init__(self, bus: Bus, disk: Path, *, room_min_mb: int) -> None:
         self._bus = bus
         self._disk = disk
+        self._room_min_mb = room_min_mb
         self._looked_at = float("-inf")
         self._closed = False
 
@@ -53,9 +53,9 @@ class IntakeGate:
 
     async def _reason(self, share: float) -> str | None:
         """What exceeds `share` of its limit; None when nothing does."""
-        free = shutil.disk_usage(self._disk).free
-        if free * share < ROOM_MIN_BYTES:
-            return f"the disk is almost full ({free >> 20} MiB are free, {ROOM_MIN_BYTES >> 20} are needed)"
+        free_mb = shutil.disk_usage(self._disk).free >> 20
+        if free_mb * share < self._room_min_mb:
+            return f"the disk is almost full ({free_mb} MiB are free, {self._room_min_mb} are needed)"
         for name in (*topology.STAGE_NAMES, topology.LOGGER):
             most = LOG_BEHIND_MAX if name == topology.LOGGER else STAGE_BEHIND_MAX
             behind, _ = await self._bus.backlog(EVENT_STREAM, name)

@@ -4,6 +4,7 @@ Only here is the order of a conversation enforced, and only here does a turn end
 events go through the outbox, so a keeper may be killed at any point and another carries on. Knows no stage's work.
 """
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -17,11 +18,13 @@ from schemas import chat, intake, speech
 from schemas import turns as said
 from schemas.catalogue import decode
 from schemas.event import Event, Fact, Meta
+from schemas.ids import LIVE_RUN
 
 NAME: Final = "keeper"
 TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
 APOLOGY_WITHIN = timedelta(seconds=15)  # after the turn's end; who comes later has read it, or asked again
 WAITING_MAX = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
+MINUTE = timedelta(minutes=1)
 SWEEP_BATCH = 100
 
 HEARS: Final = (chat.SentenceChosen, chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
@@ -36,12 +39,13 @@ SAYS: Final = (
 )
 _OPENED, _ENDED, _APOLOGY = 0, 1, 2  # the index of what the keeper says because of a submission
 
-_INPUT: Final = ("invalid", "unusable-audio")  # of which the person is told what would be right
+_INPUT: Final = ("invalid", "unusable-audio", "too-many")  # of which the person is told what would be right
 SORRY: Final[dict[said.FailureCode, str]] = {
     "invalid": "I could not take that in.",
     "unusable-audio": "I could not use that recording.",
     "deadline": "Sorry, that took me too long. Please try again.",
     "stage-failed": "Sorry, something went wrong while I worked on that. Please try again.",
+    "too-many": "That was more than I can take in.",
     "busy": "I am still busy with what you said before. Please wait a moment and say it again.",
 }
 
@@ -57,10 +61,18 @@ class _Books:
 class Keeper:
     """Rules over the books in the state. `handle` and `sweep` write events to the outbox; publishing is not its job."""
 
-    def __init__(self, state: State, clock: Clock, *, turn_timeout: timedelta = TURN_TIMEOUT) -> None:
+    def __init__(
+        self,
+        state: State,
+        clock: Clock,
+        *,
+        turn_timeout: timedelta = TURN_TIMEOUT,
+        turns_per_minute: int | None = None,
+    ) -> None:
         self._state = state
         self._clock = clock
         self._turn_timeout = turn_timeout
+        self._turns_per_minute = turns_per_minute  # of one user; None: as many as come
 
     async def handle(self, event: Event[Any]) -> list[Event[Fact]]:
         """Take in one event; what is to be said because of it. A repetition changes nothing and says nothing."""
@@ -106,14 +118,32 @@ class Keeper:
         meta = event.meta
         if await turns.find(tx, meta) is not None:
             return
-        crowded = await turns.waiting(tx, meta) >= WAITING_MAX
+        refusal = await self._refusal(tx, meta)
         await turns.insert(tx, event, "waiting", self._clock.now())
-        if crowded:
-            await self._fail(tx, event, "busy", None)
+        if refusal is not None:
+            await turns.refuse(tx, meta)
+            await self._fail(tx, event, *refusal)
             return
         if event.fact.interrupts and (open_turn := await turns.opened(tx, meta)) is not None:
             await self._interrupt(tx, open_turn, "interrupted by a newer turn", by=meta.turn, played=None)
         await self._open_next(tx, meta)
+
+    async def _refusal(self, tx: "_Books", meta: Meta) -> tuple[said.FailureCode, said.StageFailed | None] | None:
+        """Which limit the turn is beyond; None when it is taken."""
+        if await turns.waiting(tx, meta) >= WAITING_MAX:
+            return "busy", None
+        most = self._turns_per_minute
+        if most is None or meta.run != LIVE_RUN:  # a replay goes as fast as it can
+            return None
+        taken = await turns.taken_at(tx, meta, most)
+        wait = MINUTE if taken is None else MINUTE - (self._clock.now() - taken)
+        if taken is None or not timedelta() < wait <= MINUTE:
+            return None
+        limit = f"at most {most} turns a minute; try again in {math.ceil(wait.total_seconds())} s"
+        told = {"field": "turns_per_minute", "value": f"more than {most}", "expected": limit}
+        return "too-many", said.StageFailed(
+            failed_stage=NAME, error="TooManyTurns", message=limit, code="too-many", tries=1, **told
+        )
 
     async def _open_next(self, tx: "_Books", meta: Meta) -> None:
         """Open the conversation's oldest waiting turn, if none is open."""

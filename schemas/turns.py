@@ -43,6 +43,7 @@ FailureCode = Literal[
     "deadline",  # the turn's time was up
     "stage-failed",  # a stage gave up after its tries
     "busy",  # too many turns wait in this conversation
+    "too-many",  # the user has had too many turns in the last minute
 ]
 
 

@@ -60,6 +60,21 @@ async def insert(tx: Transaction, event: Event[Fact], status: Status, now: datet
     return row.whole("number")
 
 
+async def refuse(tx: Transaction, meta: Meta) -> None:
+    """The turn is not taken, and does not count among those that its user has had."""
+    await tx.execute(f"UPDATE turns SET refused = 1 WHERE {_TURN}", *_key(meta))
+
+
+async def taken_at(tx: Transaction, meta: Meta, back: int) -> datetime | None:
+    """When the user's `back`-th newest turn (from 1) of this run was accepted; None when there are fewer."""
+    row = await tx.first(
+        'SELECT accepted_at FROM turns WHERE tenant = ? AND run = ? AND "user" = ? AND refused = 0 '
+        "ORDER BY accepted_at DESC LIMIT 1 OFFSET ?",
+        *(meta.tenant, meta.run, meta.user, back - 1),
+    )
+    return row.moment("accepted_at") if row else None
+
+
 async def waiting(tx: Transaction, meta: Meta) -> int:
     """How many turns of the conversation wait to be opened."""
     row = await tx.first(

@@ -159,7 +159,6 @@ async def a_stage_is_away(parley: Whole, put: Put) -> set[str]:
     """Somebody submits turns until it is refused, for a while."""
     put.setattr("pipeline.intake_gate.STAGE_BEHIND_MAX", 4)
     put.setattr("pipeline.intake_gate.LOOK_EVERY_S", 0.05)
-    put.setattr("pipeline.intake_gate.ROOM_MIN_BYTES", 0)
     put.setattr("scripts.bench.ordeal.visitors.GIVE_UP_S", 0.2)
     await parley.start(*(name for name in topology.PROCESSES if name != "intent"))
     await declare_durable(parley.bus.js, Durable("intent", subjects.EVENT_STREAM, tokens_of((TextTurnOpened,))))

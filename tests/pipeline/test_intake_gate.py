@@ -28,10 +28,9 @@ async def test_a_full_disk_closes_intake_and_room_opens_it_again(
     bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await streams.declare_streams(bus.js)
-    gate = IntakeGate(bus, tmp_path)
+    gate = IntakeGate(bus, tmp_path, room_min_mb=1 << 40)
     await bus.say(submitted(TextSubmitted(text="before")), Hop("front-end"))
 
-    monkeypatch.setattr(intake_gate, "ROOM_MIN_BYTES", 1 << 60)
     await gate.look()
 
     with pytest.raises(BusFull, match=r"the disk is almost full.*try again in 10 s"):
@@ -42,7 +41,7 @@ async def test_a_full_disk_closes_intake_and_room_opens_it_again(
     await bus.say(submitted(InterruptRequested()), Hop("front-end"))  # what is under way can still be stopped
     assert (await bus.js.stream_info(INTAKE_STREAM)).state.messages == 1  # what was accepted is kept
 
-    monkeypatch.setattr(intake_gate, "ROOM_MIN_BYTES", 0)
+    monkeypatch.setattr(gate, "_room_min_mb", 1)
     monkeypatch.setattr(intake_gate, "LOOK_EVERY_S", 0.0)
     await gate.look()
 
@@ -58,7 +57,7 @@ async def test_a_stage_that_is_far_behind_closes_intake(
     backlog.set_result((4, 0))
     monkeypatch.setattr(bus, "backlog", lambda *_: backlog)
 
-    await IntakeGate(bus, tmp_path).look()
+    await IntakeGate(bus, tmp_path, room_min_mb=1).look()
 
     with pytest.raises(BusFull, match="stt is 4 events behind"):
         await bus.say(submitted(TextSubmitted(text="refused")), Hop("front-end"))

@@ -314,6 +314,45 @@ async def test_a_conversation_in_which_too_much_waits_is_told_that_it_is_busy(ke
     assert await told(keeper, ann.text()) == [], "there is room again"
 
 
+async def test_who_talks_without_end_is_told_when_to_go_on_and_others_are_not_held_up(
+    state: State, talk: "Talk", clock: SetClock
+) -> None:
+    keeper = Keeper(state, clock, turns_per_minute=3)
+    ann, elsewhere = talk(), talk()
+    for conversation in (ann, elsewhere, ann):
+        clock.at += timedelta(seconds=10)
+        await told(keeper, conversation.text())
+
+    clock.at += timedelta(seconds=10)
+    [refused] = await told(keeper, elsewhere.text())
+
+    assert isinstance(refused.fact, TurnFailed)
+    assert (refused.fact.code, refused.fact.field) == ("too-many", "turns_per_minute")
+    assert refused.fact.message.endswith("at most 3 turns a minute; try again in 30 s.")
+    assert kinds(await told(keeper, talk(user="bob").text())) == [TextTurnOpened]
+    clock.at += timedelta(seconds=29)
+    assert kinds(await told(keeper, talk().text())) == [TurnFailed]
+    clock.at += timedelta(seconds=1)
+    assert kinds(await told(keeper, talk().text())) == [TextTurnOpened], "what was refused does not count"
+    assert kinds(await told(keeper, talk().text())) == [TurnFailed]
+
+
+async def test_a_clock_that_was_put_back_locks_nobody_out(state: State, talk: "Talk", clock: SetClock) -> None:
+    keeper = Keeper(state, clock, turns_per_minute=1)
+    await told(keeper, talk().text())
+    clock.at -= timedelta(hours=1)
+
+    assert kinds(await told(keeper, talk().text())) == [TextTurnOpened]
+
+
+async def test_a_replay_may_go_as_fast_as_it_can(state: State, talk: "Talk", clock: SetClock) -> None:
+    keeper = Keeper(state, clock, turns_per_minute=1)
+    again = [talk().text() for _ in range(3)]
+    again = [event.model_copy(update={"meta": event.meta.model_copy(update={"run": "again"})}) for event in again]
+
+    assert kinds(await told(keeper, *again)) == [TextTurnOpened] * 3
+
+
 # Failures
 
 

@@ -55,7 +55,7 @@ def keep(state_file: Path) -> Keep:
         clock = SystemClock()
         async with open_state(state_file, clock) as state:
             rules = Keeper(state, clock, turn_timeout=timedelta(seconds=turn_timeout_s))
-            one, stop = Keeping(rules, state, bus, clock, IntakeGate(bus, Path())), asyncio.Event()
+            one, stop = Keeping(rules, state, bus, clock, IntakeGate(bus, Path(), room_min_mb=1)), asyncio.Event()
             running = asyncio.create_task(one.run(stop))
             try:
                 yield one
@@ -215,7 +215,9 @@ async def test_a_damaged_state_ends_the_keeper_and_the_submission_waits_for_the_
         await bus.say(turn, FRONT)
         with pytest.raises(StateCorrupt, match="the file is damaged"):
             async with asyncio.timeout(30):
-                await Keeping(Keeper(state, clock), state, bus, clock, IntakeGate(bus, Path())).run(asyncio.Event())
+                await Keeping(Keeper(state, clock), state, bus, clock, IntakeGate(bus, Path(), room_min_mb=1)).run(
+                    asyncio.Event()
+                )
 
     async with keep(bus):
         await told(bus, turn, TextTurnOpened)

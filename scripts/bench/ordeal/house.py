@@ -200,6 +200,7 @@ def _environment(folder: Path, plan: Plan, address: BusAddress) -> tuple[dict[st
         "PARLEY_DATA_DIR": str(folder),
         "PARLEY_TIME_ZONE": "UTC",
         "PARLEY_TURN__TIMEOUT_S": str(plan.turn_timeout_s),
+        "PARLEY_LIMITS__TURNS_PER_MINUTE": "",  # a few visitors say what many people would
         "PARLEY_CHAT__MAX_SENTENCES": "4",
         "PARLEY_ENGINE__BASE_URL": f"http://{server.HOST}:{port}",
         "PARLEY_ENGINE__API_KEY": key,
