@@ -4,8 +4,9 @@ Only here is the order of a conversation enforced, and only here does a turn end
 events go through the outbox, so a keeper may be killed at any point and another carries on. Knows no stage's work.
 """
 
+import itertools
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 from infra.clock import Clock
 from infra.state import history, outbox, turns
 from infra.state.port import State, Transaction
-from infra.state.turns import Turn
+from infra.state.turns import Sentence, Turn
 from schemas import chat, intake, speech
 from schemas import turns as said
 from schemas.catalogue import decode
@@ -226,8 +227,7 @@ class Keeper:
     async def _interrupt(self, tx: "_Books", turn: Turn, reason: str, *, by: str | None, played: int | None) -> None:
         """`played` sentences were heard; None: all that were spoken (or chosen, when no sound was wanted)."""
         meta = _submission(turn).meta
-        heard = [s for s in await turns.sentences(tx, meta) if s.audio_s is not None or not turn.speech]
-        spoken = " ".join(sentence.text for sentence in heard[:played])
+        spoken = " ".join(_in_order(await turns.sentences(tx, meta), turn.speech)[:played])
         await self._end(tx, turn, "interrupted", said.TurnInterrupted(reason=reason, by=by, spoken=spoken), spoken)
 
     async def _end(self, tx: "_Books", turn: Turn, status: turns.Status, fact: said.TurnEnd, heard: str) -> None:
@@ -254,6 +254,14 @@ class Keeper:
         event = cause.following(NAME, index, fact, now, number=number, deadline=deadline)
         if await outbox.add(tx, event, now):
             tx.said.append(event)
+
+
+def _in_order(sentences: Sequence[Sentence], speech: bool) -> list[str]:
+    """What can have been heard: of several voices one may be ready with a sentence before the one that comes first."""
+    told = itertools.takewhile(
+        lambda each: each[1].place == each[0] and (each[1].audio_s is not None or not speech), enumerate(sentences)
+    )
+    return [sentence.text for _, sentence in told]
 
 
 def _submission(turn: Turn) -> Event[Any]:

@@ -483,6 +483,23 @@ async def test_history_keeps_only_what_the_front_end_says_was_played(
     assert await remembered(state, turn) == ([("go on", heard)] if heard else [])
 
 
+@pytest.mark.parametrize(
+    ("ready", "heard"), [((1,), ""), ((0, 2), "First."), ((1, 0), "First. Second.")], ids=["1", "0 and 2", "1, then 0"]
+)
+async def test_a_sentence_that_is_ready_before_the_one_that_comes_first_was_not_heard(
+    keeper: Keeper, talk: "Talk", state: State, ready: tuple[int, ...], heard: str
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.text("go on")
+    sounds = ann.spoken(turn, "First.", "Second.", "Third.")
+    await told(keeper, turn, *ann.chosen(turn, "First.", "Second.", "Third."), *(sounds[place] for place in ready))
+
+    [ended] = await told(keeper, ann.stop(turn))
+
+    assert ended.fact == TurnInterrupted(reason="enough", spoken=heard)
+    assert await remembered(state, turn) == ([("go on", heard)] if heard else [])
+
+
 async def test_without_speech_what_was_chosen_counts_as_heard(keeper: Keeper, talk: "Talk") -> None:
     ann = talk(speech=False)
     turn = ann.text()
