@@ -49,9 +49,12 @@ class LogKeeping:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set. Raises when the log cannot be written: the supervisor starts it again."""
-        created = await self._bus.stream_created(subjects.EVENT_STREAM)
-        identity = StreamIdentity(subjects.EVENT_STREAM, created)
         given = TrainingLoggerGiven(self._log)
+        identity: StreamIdentity
+
+        def renewed(created: datetime) -> None:
+            nonlocal identity
+            identity = StreamIdentity(subjects.EVENT_STREAM, created)
 
         async def heard(deliveries: list[Delivery]) -> None:
             rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
@@ -63,7 +66,11 @@ class LogKeeping:
             self.invalid += done.invalid
 
         consumer = await self._bus.hear_in_batches(
-            DURABLE, heard, batch=TRAINING_LOGGER.batch_max_rows, wait_s=TRAINING_LOGGER.batch_wait_s
+            DURABLE,
+            heard,
+            batch=TRAINING_LOGGER.batch_max_rows,
+            wait_s=TRAINING_LOGGER.batch_wait_s,
+            renewed=renewed,
         )
         self._bus.answer(ASK_SUBJECT, self._answer)
         await self._bus.start_answering()

@@ -80,6 +80,7 @@ class Stored:
     headers: Mapping[str, str]
 
 
+StreamHearer = Callable[[datetime], None]
 Listener = Callable[[str, bytes], Awaitable[None]]
 Answerer = Callable[[bytes], Awaitable[bytes]]
 
@@ -232,20 +233,34 @@ class Bus:
 
         Raises BusUnavailable when it cannot begin; once begun it goes on by itself whenever the bus comes back.
         """
-        with _reaching(durable.stream):
+
+        async def declare() -> None:
             await streams.declare_durable(self.js, durable)
-        consumer = Consumer(self.client, durable.stream, durable.name, hearer, slots)
+
+        with _reaching(durable.stream):
+            await declare()
+        consumer = Consumer(self.client, durable.stream, durable.name, hearer, slots, declare)
         self._on_reconnect.append(consumer.ask_again)
         await consumer.start()
         return consumer
 
     async def hear_in_batches(
-        self, durable: Durable, hearer: BatchHearer, *, batch: int, wait_s: float
+        self, durable: Durable, hearer: BatchHearer, *, batch: int, wait_s: float, renewed: StreamHearer | None = None
     ) -> BatchConsumer:
-        """Take a durable's messages many at a time; the caller runs and closes the consumer that is returned."""
-        with _reaching(durable.stream):
+        """Take a durable's messages many at a time; the caller runs and closes the consumer that is returned.
+
+        `renewed` is told when the stream was made, before its first batch and after each lost connection: a bus may
+        come back with another stream of the same name.
+        """
+
+        async def declare() -> None:
             await streams.declare_durable(self.js, durable)
-        consumer = BatchConsumer(self.client, durable.stream, durable.name, hearer, batch=batch, wait_s=wait_s)
+            if renewed is not None:
+                renewed((await self.js.stream_info(durable.stream)).created or datetime.fromtimestamp(0, UTC))
+
+        with _reaching(durable.stream):
+            await declare()
+        consumer = BatchConsumer(self.client, durable.stream, durable.name, hearer, declare, batch=batch, wait_s=wait_s)
         self._on_reconnect.append(consumer.ask_again)
         return consumer
 
@@ -279,11 +294,6 @@ class Bus:
         finally:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
-
-    async def stream_created(self, stream: str) -> datetime:
-        """When a stream was made: with its name, which stream a place belongs to."""
-        with _reaching(stream):
-            return (await self.js.stream_info(stream)).created or datetime.fromtimestamp(0, UTC)
 
     async def listen(self, subject: str, listener: Listener) -> None:
         """Hear what passes on a subject from now on, over core NATS: at most once, and nothing while disconnected."""

@@ -28,14 +28,20 @@ _REQUEST = json.dumps(
 ).encode()
 
 Hearer = Callable[[Delivery], Awaitable[None]]
+Declare = Callable[[], Awaitable[None]]
+"""Makes the durable that is heard, and its stream, where the bus has lost them. Raises nats-py's Error."""
 BatchHearer = Callable[[list[Delivery]], Awaitable[None]]
 
 
 class Consumer:
     """`slots` independent pulls of one message each, so that never more is taken than can be worked on at once."""
 
-    def __init__(self, client: Client, stream: str, durable: str, hearer: Hearer, slots: int) -> None:
-        self._slots = [_Slot(client, f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}", hearer) for _ in range(slots)]
+    def __init__(self, client: Client, stream: str, durable: str, hearer: Hearer, slots: int, declare: Declare) -> None:
+        ask_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._slots = [_Slot(client, ask_subject, hearer, self._nobody_answered) for _ in range(slots)]
+        self._declare = declare
+        self._declaring = asyncio.Lock()
+        self._declared_at = float("-inf")
 
     async def start(self) -> None:
         """Let messages come."""
@@ -51,6 +57,16 @@ class Consumer:
         for slot in self._slots:
             slot.ask_again()
 
+    async def _nobody_answered(self) -> None:
+        """JetStream is starting, or came back without the durable, which is then made anew: by one slot for all."""
+        loop = asyncio.get_running_loop()
+        async with self._declaring:
+            if loop.time() - self._declared_at >= AWAY_WAIT_S:
+                with contextlib.suppress(Error, OSError):  # it is starting: asked again soon
+                    await self._declare()
+                self._declared_at = loop.time()
+        await asyncio.sleep(AWAY_WAIT_S)
+
 
 class _Slot:
     """Asks for one message, handles it, asks for the next: with its acknowledgement, where there is one.
@@ -60,10 +76,11 @@ class _Slot:
     its next one, and a worker would take more messages than it has slots.
     """
 
-    def __init__(self, client: Client, ask_subject: str, hearer: Hearer) -> None:
+    def __init__(self, client: Client, ask_subject: str, hearer: Hearer, nobody_answered: Declare) -> None:
         self._client = client
         self._ask_subject = ask_subject
         self._hearer = hearer
+        self._nobody_answered = nobody_answered
         self._subscription: Subscription | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._asking: asyncio.Future[None] | None = None
@@ -120,7 +137,7 @@ class _Slot:
             self._heard_at = asyncio.get_running_loop().time()
         if not raw.reply:
             if _status(raw) in _NOBODY:
-                await asyncio.sleep(AWAY_WAIT_S)
+                await self._nobody_answered()
             if _status(raw) != _HEARTBEAT and following is self._next:
                 await self._ask()  # the request has expired, or the server has dropped it
             return
@@ -185,23 +202,40 @@ class BatchConsumer:
     """
 
     def __init__(
-        self, client: Client, stream: str, durable: str, hearer: BatchHearer, *, batch: int, wait_s: float
+        self,
+        client: Client,
+        stream: str,
+        durable: str,
+        hearer: BatchHearer,
+        declare: Declare,
+        *,
+        batch: int,
+        wait_s: float,
     ) -> None:
         self._client = client
         self._ask_subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._hearer = hearer
+        self._declare = declare
         self._batch = batch
         self._wait_s = wait_s
         self._inbox: asyncio.Queue[Msg | None] = asyncio.Queue()
         self._closed = False
         self._owed = 0  # messages that the server may still send for what was asked
+        self._is_declared = True  # as far as is known
 
     async def run(self) -> None:
-        """Deliver until `close`. Raises what the hearer raises: the batch then comes again."""
+        """Deliver until `close`. Raises what the hearer raises: the batch then comes again.
+
+        No batch holds messages from before and after a lost connection; in between `declare` is called, since the bus
+        may have come back as another.
+        """
         reply_to = self._client.new_inbox()
         subscription = await self._client.subscribe(reply_to, cb=self._inbox.put)
         try:
             while not self._closed:
+                if not self._is_declared:
+                    await self._declare_again()
+                    continue
                 if self._owed <= 0 and self._inbox.empty():
                     await self._ask(reply_to)
                 if batch := await self._gather():
@@ -216,6 +250,14 @@ class BatchConsumer:
             await self._client.publish(self._ask_subject, json.dumps(request).encode(), reply=reply_to)
             self._owed = self._batch
 
+    async def _declare_again(self) -> None:
+        try:
+            await self._declare()
+        except (Error, OSError):  # it is away or starting
+            await asyncio.sleep(AWAY_WAIT_S)
+        else:
+            self._is_declared = True
+
     async def _gather(self) -> list[Delivery]:
         """What has come: at least one message waited for, then more for `wait_s` or until the batch is full."""
         found: list[Delivery] = []
@@ -229,8 +271,8 @@ class BatchConsumer:
                 self._owed = self._owed if found else 0  # silent for too long: the request is lost
                 break
             if raw is None or (not raw.reply and _status(raw) != _HEARTBEAT):
-                if raw is not None and _status(raw) in _NOBODY:
-                    await asyncio.sleep(AWAY_WAIT_S)
+                if raw is None or _status(raw) in _NOBODY:
+                    self._is_declared = False
                 self._owed = 0  # used up, expired or lost: ask again
                 break
             if raw.reply:

@@ -161,6 +161,9 @@ async def declare_durable(js: JetStreamContext, durable: Durable) -> None:
     )
     try:
         await js.add_consumer(durable.stream, config)  # creates, or updates where only these settings differ
+    except NotFoundError:  # a bus that has come back without its data
+        await declare_streams(js)
+        await js.add_consumer(durable.stream, config)
     except APIError as error:
         if error.err_code not in _CANNOT_BE_UPDATED:
             raise

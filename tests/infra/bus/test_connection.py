@@ -272,7 +272,7 @@ async def test_while_the_server_is_away_whatever_is_wanted_of_it_is_told_as_that
         for wanted in (
             bus.declare(),
             bus.hear(Durable("chat", subjects.EVENT_STREAM, ()), heard),
-            bus.stream_created(subjects.EVENT_STREAM),
+            bus.hear_in_batches(Durable("log", subjects.EVENT_STREAM, ()), heard, batch=1, wait_s=0.1),
             bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id),
             bus.stored(subjects.EVENT_STREAM, 1),
             bus.backlog(subjects.EVENT_STREAM, "chat"),

@@ -1,11 +1,14 @@
 """Competing workers on a durable: no more in hand than can be worked on, and nothing lost with a worker or a server."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nats.errors import NoRespondersError
+from nats.js.errors import NotFoundError
 
 from infra.bus import consumers
 from infra.bus.connection import Bus
@@ -255,10 +258,40 @@ async def test_one_that_was_stopped_while_idle_keeps_nothing_from_others(
         await second.stop()
 
 
-async def test_a_consumer_whose_durable_is_gone_does_not_spin(bus: Bus, say: Callable[..., Awaitable[None]]) -> None:
+@pytest.mark.parametrize("stream_too", [False, True])
+async def test_a_durable_that_the_bus_has_lost_is_made_anew(
+    bus: Bus, say: Callable[..., Awaitable[None]], until: "Until", stream_too: bool
+) -> None:
     hands = Hands()
     hands.gate.set()
     consumer = await bus.hear(DURABLE, hands.hold, slots=2)
+    await say(bus, 1, 1)
+    assert await hands.take(1) == [1]
+    await bus.js.delete_consumer(subjects.EVENT_STREAM, "stage")
+    if stream_too:
+        await bus.js.delete_stream(subjects.EVENT_STREAM)
+
+    await until(lambda: durables(bus))
+    await say(bus, 2, 2)
+    assert (await hands.take(1 if stream_too else 2))[-1] == (1 if stream_too else 2), "a new stream begins at 1"
+    await consumer.stop()
+
+
+async def durables(bus: Bus) -> list[str]:
+    """Of the event stream; none where there is no such stream."""
+    with contextlib.suppress(NotFoundError):
+        return [info.name for info in await bus.js.consumers_info(subjects.EVENT_STREAM)]
+    return []
+
+
+async def test_a_consumer_that_cannot_be_made_anew_does_not_spin(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    hands = Hands()
+    consumer = await bus.hear(DURABLE, hands.hold, slots=2)
+
+    async def starting(*_: object) -> None:
+        raise NoRespondersError
+
+    monkeypatch.setattr("infra.bus.streams.declare_durable", starting)
     await bus.js.delete_consumer(subjects.EVENT_STREAM, "stage")
     await bus.client.flush()
 
@@ -266,10 +299,6 @@ async def test_a_consumer_whose_durable_is_gone_does_not_spin(bus: Bus, say: Cal
     for _ in range(100):
         await bus.client.flush()
     assert bus.client.stats["out_msgs"] - before < 20, "it asks now and then, not as fast as it is refused"
-
-    await (await bus.hear(DURABLE, hands.hold)).stop()  # declares the durable again
-    await say(bus, 1, 1)
-    assert await hands.take(1) == [1], "and it hears again"
     await consumer.stop()
 
 
