@@ -6,15 +6,13 @@ unasked: without an endpoint no exporter exists, its library is not even loaded,
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from types import TracebackType
+from typing import Final, Self
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import SpanContext
 
 _SAMPLED: Final = "01"
 _NO_SPAN: Final = "0" * 16
@@ -23,60 +21,118 @@ _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\
 
 @dataclass(slots=True)
 class HopSpan:
-    """A hop that is under way: what to hand on, and what to note."""
+    """A hop that is under way: what to hand on, and what to note. A context manager that swallows nothing."""
 
     traceparent: str
     attributes: dict[str, str | int | float | bool] = field(default_factory=dict)
     error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
 
 
 class Telemetry:
     """Spans of one process. `close` sends what is still to be sent."""
 
     def __init__(self, service: str, otlp_endpoint: str | None = None) -> None:
-        self._provider = _provider(service, otlp_endpoint) if otlp_endpoint else None
+        self._sender = _Sender(service, otlp_endpoint) if otlp_endpoint else None
 
-    @contextmanager
-    def hop(
-        self, name: str, turn: str, parent: str | None, attributes: Mapping[str, str | int | float]
-    ) -> Iterator[HopSpan]:
+    def hop(self, name: str, turn: str, parent: str | None, attributes: Mapping[str, str | int | float]) -> HopSpan:
         """A span around the handling of one event of `turn`; `parent` is the traceparent that came with it."""
         parent = parent if parent is not None and _is_of(turn, parent) else root(turn)
-        if self._provider is None:
-            yield HopSpan(f"{parent[:36]}{secrets.token_hex(8)}-{_SAMPLED}")
-            return
-        from opentelemetry.trace import NonRecordingSpan, SpanKind, Status, StatusCode
-        from opentelemetry.trace import set_span_in_context as in_context
-
-        tracer = self._provider.get_tracer("parley")
-        with tracer.start_as_current_span(
-            name, context=in_context(NonRecordingSpan(_context(parent))), kind=SpanKind.CONSUMER, attributes=attributes
-        ) as span:
-            made = span.get_span_context()
-            hop = HopSpan(f"00-{made.trace_id:032x}-{made.span_id:016x}-{_SAMPLED}")
-            try:
-                yield hop
-            finally:
-                span.set_attributes(hop.attributes)
-                if hop.error is not None:
-                    span.record_exception(hop.error)
-                    span.set_status(Status(StatusCode.ERROR, str(hop.error)))
+        made = f"{parent[:36]}{secrets.token_hex(8)}-{_SAMPLED}"
+        if self._sender is None:
+            return HopSpan(made)
+        return _SentSpan(
+            traceparent=made,
+            attributes=dict(attributes),
+            sender=self._sender,
+            name=name,
+            parent=parent,
+            began_ns=time.time_ns(),
+        )
 
     def close(self) -> None:
         """Send what is left; waits a few seconds at the most."""
-        if self._provider is not None:
-            self._provider.shutdown()
+        if self._sender is not None:
+            self._sender.close()
 
 
-def _provider(service: str, endpoint: str) -> "TracerProvider":
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+@dataclass(slots=True, kw_only=True)
+class _SentSpan(HopSpan):
+    """One that is sent when it has ended."""
 
-    provider = TracerProvider(resource=Resource.create({"service.name": f"parley-{service}"}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
-    return provider
+    sender: "_Sender"
+    name: str
+    parent: str
+    began_ns: int
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and self.error is None:  # being stopped is no failure
+            self.error = error
+        self.sender.send(self)
+
+
+class _Sender:
+    """Exports in batches on a thread of the SDK's.
+
+    A span is made whole when it has ended, and handed to the SDK's processor: the SDK's own live spans, with their
+    samplers, limits and locks, cost three times as much, and nothing here needs them.
+    """
+
+    def __init__(self, service: str, endpoint: str) -> None:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import Event, ReadableSpan
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+        self._span, self._event, self._context, self._status = ReadableSpan, Event, SpanContext, Status
+        self._failed, self._consumer, self._flags = StatusCode.ERROR, SpanKind.CONSUMER, TraceFlags(TraceFlags.SAMPLED)
+        self._resource = Resource.create({"service.name": f"parley-{service}"})
+        self._scope = InstrumentationScope("parley")
+        self._processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+
+    def send(self, hop: _SentSpan) -> None:
+        """Queue an ended hop; beyond the SDK's limit (2,048) it is dropped."""
+        trace = int(hop.parent[3:35], 16)
+        error = hop.error
+        self._processor.on_end(
+            self._span(
+                hop.name,
+                context=self._context(trace, int(hop.traceparent[36:52], 16), False, self._flags),
+                parent=self._context(trace, int(hop.parent[36:52], 16), True, self._flags),
+                resource=self._resource,
+                attributes=hop.attributes,
+                events=() if error is None else (self._event("exception", _told(error)),),
+                kind=self._consumer,
+                status=self._status() if error is None else self._status(self._failed, str(error)),
+                start_time=hop.began_ns,
+                end_time=time.time_ns(),
+                instrumentation_scope=self._scope,
+            )
+        )
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._processor.shutdown()  # type: ignore[no-untyped-call]  # the SDK's
+
+
+def _told(error: BaseException) -> dict[str, str]:
+    """An exception as OpenTelemetry's conventions have it."""
+    return {
+        "exception.type": type(error).__qualname__,
+        "exception.message": str(error),
+        "exception.stacktrace": "".join(traceback.format_exception(error)),
+    }
 
 
 def root(turn: str) -> str:
@@ -87,10 +143,3 @@ def root(turn: str) -> str:
 def _is_of(turn: str, traceparent: str) -> bool:
     found = _TRACEPARENT.match(traceparent)
     return found is not None and found[1] == turn.replace("-", "") and found[2] != _NO_SPAN
-
-
-def _context(traceparent: str) -> "SpanContext":
-    from opentelemetry.trace import SpanContext, TraceFlags
-
-    _, trace, span, _ = traceparent.split("-")
-    return SpanContext(int(trace, 16), int(span, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
