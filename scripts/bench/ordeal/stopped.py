@@ -35,7 +35,7 @@ class Outcome:
     quiet: Spread  # ms, before
     stopped: Spread  # ms, with the worker stopped
     late: int
-    again: int  # turns of which some message was handled at a second try
+    again: int  # turns of which a message of this stage was handled at a second try
     ends: Counter[str]
     ended_not_once: int
     unread: int  # messages that nobody has acknowledged after the worker went on
@@ -77,7 +77,7 @@ async def stop_one(house: House, front: Front, stage: str, turns: int, rate_hz: 
         quiet,
         disturbed,
         late=sum(ms > border_ms for ms in disturbed.values),
-        again=sum(any(heard.hop.attempt > 1 for heard in turn.heard) for turn in [*first, *rest]),
+        again=sum(_again(turn, stage) for turn in [*first, *rest]),
         ends=Counter(type(turn.every(TurnEnd)[0].event.fact).__name__ for turn in every),
         ended_not_once=sum(len(turn.every(TurnEnd)) != 1 for turn in every),
         unread=unread,
@@ -92,6 +92,10 @@ async def _asked(front: Front, turns: int, rate_hz: float) -> list[Turn]:
         await asyncio.sleep(began + number / rate_hz - loop.time())
         asked.append(await front.ask(talker.SHORT, new_id(), by_voice=number % 2 == 0))
     return asked
+
+
+def _again(turn: Turn, stage: str) -> bool:
+    return any(heard.hop.attempt > 1 for heard in turn.heard if heard.event.meta.stage == stage)
 
 
 async def _all_ended(turns: Sequence[Turn]) -> None:

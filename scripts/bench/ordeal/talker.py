@@ -33,10 +33,11 @@ _SHORT_ANSWER: Final = "Dogs have lived with people for thousands of years. They
 
 def answers() -> dict[str, Answer]:
     """What is said to a question with each word."""
-    half = "Whales are very large and " + "very " * (_SLOW_WORDS // 2 - 6) + "slow."
+    slowly = " ".join(f"{n}," for n in range(_SLOW_WORDS // 2 - 6))  # two sentences, not the same one twice
+    whales = f"Whales are large, and they count {slowly} slowly. Then other whales come and count {slowly} again."
     story = " ".join(f"Owl number {number} flew over the dark forest." for number in range(_STORY_SENTENCES))
     return {
-        "whales": Answer(f"{half} {half}", first_delay_s=_FIRST_S, gap_s=SLOW_S / _SLOW_WORDS),
+        "whales": Answer(whales, first_delay_s=_FIRST_S, gap_s=SLOW_S / len(whales.split())),
         "owls": Answer(story, first_delay_s=_FIRST_S, gap_s=_STORY_GAP_S),
         "foxes": Answer("Foxes are", first_delay_s=_FIRST_S, gap_s=_NEVER_S),
         "bears": Answer(first_delay_s=_NEVER_S),
