@@ -75,6 +75,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._up = False
         self.engine = settings.engine  # how it is reached, once it has been started
 
     @asynccontextmanager
@@ -89,6 +90,7 @@ class Supervisor:
                 if own_bus:
                     instance.write(self._settings.data_dir, _instance(address, engine))
                 await self._wait_until_ready(address, engine)
+                self._up = True
                 yield address
             finally:
                 if own_bus:
@@ -191,7 +193,9 @@ class Supervisor:
             status = await child.process.wait()
             if self._stopping:
                 return
-            child.failures = 1 if loop.time() - began >= STABLE_AFTER_S else child.failures + 1
+            # Before all are up a late failure is a slow machine's, and no sign that the child has ever worked.
+            stable = self._up and loop.time() - began >= STABLE_AFTER_S
+            child.failures = 1 if stable else child.failures + 1
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
             self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
             await asyncio.sleep(wait_s)

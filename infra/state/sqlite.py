@@ -90,6 +90,10 @@ class SqliteState:
         await self._patiently("PRAGMA foreign_keys = ON")
         # FULL: a commit is on the disk before its events are published, so even lost power cannot undo what was said.
         await self._patiently("PRAGMA synchronous = FULL")
+        # Before anything is heard: with a damaged file each message would use up its tries.
+        found = str((await self._patiently("PRAGMA quick_check(1)"))[0][0])
+        if found != "ok":
+            raise StateCorrupt(f"{self._path}: {' '.join(found.split())}; {_HINTS[sqlite3.SQLITE_CORRUPT][1]}")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

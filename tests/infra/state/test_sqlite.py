@@ -164,7 +164,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path, 
     assert _read(path) == pictures
 
 
-async def test_a_damaged_file_is_told_when_it_is_met(path: Path, clock: SetClock) -> None:
+async def test_a_damaged_file_is_told_at_once(path: Path, clock: SetClock) -> None:
     async with open_state(path, clock) as state, state.transaction() as tx:
         for index in range(200):
             await _note(tx, f"{index:04} {'x' * 200}")
@@ -172,9 +172,8 @@ async def test_a_damaged_file_is_told_when_it_is_met(path: Path, clock: SetClock
     _write(path, content[: 4096 * 4] + b"\xff" * (len(content) - 4096 * 4))  # only the first pages are whole
 
     with pytest.raises(StateCorrupt, match=r"damaged; restore a backup"):
-        async with open_state(path, clock) as state, state.transaction() as tx:
-            await _titles(tx)
-            await tx.fetch("SELECT * FROM notes")
+        async with open_state(path, clock):
+            pass
 
 
 async def test_another_programs_database_is_left_alone(path: Path, clock: SetClock) -> None:
