@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from infra.bus.connection import Bus, Overtaken
 from infra.bus.consumers import Consumer
-from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.delivery import TRACEPARENT, TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
 from infra.state.errors import StateCorrupt, TurnOver
@@ -149,7 +149,7 @@ class Worker(Generic[G]):
             "parley.attempt": delivery.attempt,
             "parley.event": meta.type,
         }
-        incoming = Hop.read(delivery.headers).traceparent
+        incoming = delivery.headers.get(TRACEPARENT)
         with self._telemetry.hop(stage.name, meta.turn, incoming, attributes) as span:
             told: AsyncIterator[Fact | Event[Fact]] = stage.handle(
                 event, self._given, earlier.facts if stage.resumes else ()
@@ -170,8 +170,10 @@ class Worker(Generic[G]):
     async def _say(self, event: Event[Fact], hop: Hop, earlier: Earlier) -> None:
         if event.meta.id in earlier.ids:
             return
-        fence = earlier.last_seq.get(event.subject, 0) if self.stage.resumes else None
-        receipt = await self._bus.say(event, hop, expect_last=fence)
+        if not self.stage.resumes:
+            await self._bus.say(event, hop)
+            return
+        receipt = await self._bus.say(event, hop, expect_last=earlier.last_seq.get(event.subject, 0))
         if receipt.seq and not receipt.again:
             earlier.last_seq[event.subject] = receipt.seq
 
