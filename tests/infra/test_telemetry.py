@@ -121,6 +121,33 @@ def test_what_is_raised_inside_is_raised_and_on_record(collector: Collector) -> 
     assert [span.status.code for span in collector.spans] == [2]
 
 
+def test_an_error_that_is_noted_and_raised_is_on_record_once(collector: Collector) -> None:
+    telemetry = Telemetry("stt", collector.url)
+
+    with pytest.raises(OSError, match="gone"), telemetry.hop("stt", new_id(), None, {}) as hop:
+        hop.error = OSError("the disk is gone")
+        raise hop.error
+    telemetry.close()
+
+    [span] = collector.spans
+    [event] = span.events
+    told = attributes(event)
+    assert (told["exception.type"], told["exception.message"]) == ("OSError", "the disk is gone")
+    assert "test_telemetry.py" in told["exception.stacktrace"]
+
+
+def test_a_hop_that_is_stopped_has_not_failed(collector: Collector) -> None:
+    telemetry = Telemetry("stt", collector.url)
+
+    with pytest.raises(asyncio.CancelledError), telemetry.hop("stt", new_id(), None, {}):
+        raise asyncio.CancelledError
+    telemetry.close()
+
+    [span] = collector.spans
+    assert (span.status.code, list(span.events)) == (0, [])
+    assert span.end_time_unix_nano >= span.start_time_unix_nano > 0
+
+
 async def test_hops_at_the_same_time_do_not_mix(collector: Collector) -> None:
     telemetry = Telemetry("chat", collector.url)
     turns = [new_id() for _ in range(10)]
