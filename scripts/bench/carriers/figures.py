@@ -33,7 +33,7 @@ class Figures:
 
     @property
     def p95_ms(self) -> float:
-        return statistics.quantiles(self.serial_ms, n=20)[-1]
+        return statistics.quantiles(self.serial_ms, n=20, method="inclusive")[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ def judged(p50_ms: Mapping[str, float], promises: Iterable[Promise] = PROMISES) 
         for promise in promises
         if promise.over in p50_ms and promise.under in p50_ms
     ]
+
+
+def exit_status(found: Iterable[Found]) -> int:
+    """0 when all that was promised is kept, else 1."""
+    return 0 if all(one.kept for one in found) else 1
 
 
 def table(measured: Mapping[str, Figures]) -> str:

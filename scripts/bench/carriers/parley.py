@@ -41,6 +41,7 @@ from scripts.bench.carriers.carrier import HOPS, TEXT_CHARS, Arrivals, InThisPro
 MODULE: Final = "scripts.bench.carriers.parley"
 WRITES_AT: Final = 2  # as in the product: the router, after stt and intent
 READY: Final = b"ready\n"
+UP_WITHIN_S: Final = 60.0
 
 
 class Passed(Fact):
@@ -96,13 +97,12 @@ async def separate(name: str, folder: Path) -> AsyncIterator[InThisProcess]:
     """Seven workers, each a process of its own, as `parley up` runs them."""
     async with own_server(folder) as url, Bus(BusAddress(url), name=name) as bus, AsyncExitStack() as stack:
         await _declare(bus)
-        for number in range(HOPS):
-            log = folder / f"hop{number}.log"
+        logs = [folder / f"hop{number}.log" for number in range(HOPS)]
+        for number, log in enumerate(logs):
             child = await processes.spawn([sys.executable, "-m", MODULE, url, str(number)], log=log)
             stack.push_async_callback(processes.stop, child, grace_s=5.0)
-            while READY not in log.read_bytes():
-                if child.returncode is not None:
-                    raise RuntimeError(f"stage {number} did not start: {log.read_text()[-500:]}")
+        async with asyncio.timeout(UP_WITHIN_S):
+            while not all(READY in log.read_bytes() for log in logs):  # noqa: ASYNC110  # a file wakes nobody
                 await asyncio.sleep(0.05)
         carrier = await _carrier(name, bus, traced=True)
         carrier.whole = False

@@ -31,12 +31,13 @@ Handler = Callable[[Msg], Awaitable[None]]
 @asynccontextmanager
 async def pulled(name: str, folder: Path, *, writes: bool = False) -> AsyncIterator[InThisProcess]:
     """Each hop fetches one message at a time; with `writes` one of them also makes a transaction in SQLite."""
+    stop = asyncio.Event()
     async with _chain(folder) as (js, send), _database(folder, writes) as write:
 
         async def pull(number: int) -> None:
             handle = _hop(js, number, write if number == WRITES_AT else None)
             subscription = await js.pull_subscribe(f"hop.{number}", durable=f"hop{number}", stream=STREAM)
-            while True:
+            while not stop.is_set():
                 try:
                     for message in await subscription.fetch(1, timeout=2):
                         await handle(message)
@@ -47,9 +48,8 @@ async def pulled(name: str, folder: Path, *, writes: bool = False) -> AsyncItera
         try:
             yield InThisProcess(name, send)
         finally:
-            for task in pulls:
-                task.cancel()
-            await asyncio.gather(*pulls, return_exceptions=True)
+            stop.set()  # each ends with its fetch; nats-py may swallow a cancellation
+            await asyncio.gather(*pulls)
 
 
 @asynccontextmanager
