@@ -8,11 +8,13 @@ import itertools
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from infra.clock import Clock
 from infra.state import history, outbox, turns
+from infra.state.outbox import Outgoing
 from infra.state.port import State, Transaction
 from infra.state.turns import Sentence, Turn
 from schemas import chat, intake, speech
@@ -27,6 +29,7 @@ APOLOGY_WITHIN = timedelta(seconds=15)  # after the turn's end; who comes later 
 WAITING_MAX = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
 MINUTE = timedelta(minutes=1)
 SWEEP_BATCH = 100
+UNPUBLISHED_MAX = 100  # events of one conversation that are published before a new one
 
 HEARS: Final = (chat.SentenceChosen, chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
 SAYS: Final = (
@@ -51,12 +54,26 @@ SORRY: Final[dict[said.FailureCode, str]] = {
 }
 
 
+@dataclass(slots=True)
+class Words:
+    """What was written, and is to be published, because of one event."""
+
+    said: list[Event[Fact]] = field(default_factory=list)
+    unpublished: list[Outgoing] = field(default_factory=list)
+    """All of those conversations' that nobody has noted as published: these, and what was written before them."""
+
+    async def read_unpublished(self, tx: Transaction) -> None:
+        """In the transaction that wrote the words, not in one of its own: all new turns wait for such transactions."""
+        for conversation in dict.fromkeys(event.meta.conversation for event in self.said):
+            self.unpublished += await outbox.pending_of(tx, conversation, UNPUBLISHED_MAX)
+
+
 class _Books:
     """A transaction that remembers what was said in it."""
 
     def __init__(self, tx: Transaction) -> None:
         self.execute, self.fetch, self.first = tx.execute, tx.fetch, tx.first
-        self.said: list[Event[Fact]] = []
+        self.words = Words()
 
 
 class Keeper:
@@ -75,7 +92,7 @@ class Keeper:
         self._turn_timeout = turn_timeout
         self._turns_per_minute = turns_per_minute  # of one user; None: as many as come
 
-    async def handle(self, event: Event[Any]) -> list[Event[Fact]]:
+    async def handle(self, event: Event[Any]) -> Words:
         """Take in one event; what is to be said because of it. A repetition changes nothing and says nothing."""
         async with self._books() as tx:
             match event.fact:
@@ -87,9 +104,9 @@ class Keeper:
                     await self._say(tx, event, _OPENED, said.FeedbackRecorded(**given.model_dump()))
                 case _:
                     await self._note(tx, event)
-        return tx.said
+        return tx.words
 
-    async def refuse(self, meta: Meta, failure: said.StageFailed) -> list[Event[Fact]]:
+    async def refuse(self, meta: Meta, failure: said.StageFailed) -> Words:
         """End a turn whose submission cannot be accepted; `meta` is what could be read of it."""
         fact = intake.InterruptRequested(reason="its submission was refused")
         stand_in: Event[Any] = Event.first(fact, meta.model_copy(update={"type": type(fact).__name__}))
@@ -97,21 +114,23 @@ class Keeper:
             if await turns.find(tx, meta) is None:
                 await turns.insert(tx, stand_in, "waiting", self._clock.now())
                 await self._fail(tx, stand_in, failure.code, failure)
-        return tx.said
+        return tx.words
 
-    async def sweep(self) -> list[Event[Fact]]:
+    async def sweep(self) -> Words:
         """End open turns whose time is up; no deadline lies further ahead than a turn may take, whatever clocks do."""
         now = self._clock.now()
         async with self._books() as tx:
             await turns.shorten(tx, now + self._turn_timeout)
             for turn in await turns.overdue(tx, now, SWEEP_BATCH):
                 await self._fail(tx, _submission(turn), "deadline", None)
-        return tx.said
+        return tx.words
 
     @asynccontextmanager
     async def _books(self) -> AsyncIterator["_Books"]:
         async with self._state.transaction() as tx:
-            yield _Books(tx)
+            books = _Books(tx)
+            yield books
+            await books.words.read_unpublished(tx)
 
     # What a submission does
 
@@ -253,7 +272,7 @@ class Keeper:
         now = self._clock.now()
         event = cause.following(NAME, index, fact, now, number=number, deadline=deadline)
         if await outbox.add(tx, event, now):
-            tx.said.append(event)
+            tx.words.said.append(event)
 
 
 def _in_order(sentences: Sequence[Sentence], speech: bool) -> list[str]:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,7 +23,7 @@ from infra.telemetry import root
 from pipeline import dead_letters, keeper, retry
 from pipeline.heartbeat import Heartbeat
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import Keeper
+from pipeline.keeper import Keeper, Words
 from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
@@ -161,28 +161,23 @@ class Keeping:
             else:
                 await dead_letters.tell_keeper(self._bus, self._clock, meta, failure)
 
-    async def _publish(self, events: Sequence[Event[Fact]]) -> None:
+    async def _publish(self, words: Words) -> None:
         """At once, and in the order in which it was written; what fails here is published from the outbox.
 
         Before it, what may be unpublished of the same conversations: another keeper may have died, or still be busy,
         between writing and publishing, and no turn shall be seen to open before the one before it has ended.
         """
-        for event in await self._with_earlier(events):
+        for event in self._with_earlier(words):
             await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
             self._published.append(event.meta.id)
 
-    async def _with_earlier(self, events: Sequence[Event[Fact]]) -> list[Event[Fact]]:
-        found = {event.meta.id: event for event in events}
-        if not found:
-            return []
-        conversations = dict.fromkeys(event.meta.conversation for event in events)
-        async with self._state.transaction() as tx:
-            rows = [row for each in conversations for row in await outbox.pending_of(tx, each, RELAY_BATCH)]
+    def _with_earlier(self, words: Words) -> list[Event[Fact]]:
+        new = {event.meta.id: event for event in words.said}
         known = set(self._published)
-        earlier = [decode(row.payload) for row in rows if row.id not in known]
-        in_order = [event for event in earlier if event.fact.once or event.meta.id in found]
+        in_order = [new.get(row.id) or decode(row.payload) for row in words.unpublished if row.id not in known]
+        in_order = [event for event in in_order if event.fact.once or event.meta.id in new]
         told = {event.meta.id for event in in_order}
-        return [*in_order, *(event for event in events if event.meta.id not in told)]
+        return [*in_order, *(event for event in words.said if event.meta.id not in told)]
 
     # In the background
 
@@ -216,7 +211,9 @@ class Keeping:
         """Publish what was written long ago, or, by a clock that has been put back since, in the future."""
         async with self._state.transaction() as tx:
             left = [row for row in await outbox.pending(tx, RELAY_BATCH) if abs(now - row.created_at) > STALE_AFTER]
-        await self._publish([decode(row.payload) for row in left])
+            words = Words([decode(row.payload) for row in left])
+            await words.read_unpublished(tx)
+        await self._publish(words)
 
     async def _prune(self, now: datetime) -> None:
         await pruning.prune(self._state, now)

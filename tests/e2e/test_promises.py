@@ -17,7 +17,7 @@ from infra.state import inbox, turns
 from pipeline import dead_letters, keeping
 from pipeline.ended_turns import EndedTurns
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import Keeper
+from pipeline.keeper import Keeper, Words
 from pipeline.keeping import Keeping
 from pipeline.worker import Earlier, Worker
 from schemas.event import Event, Fact, Meta
@@ -77,7 +77,7 @@ def turn_over(put: Put) -> None:
 
 def outbox(put: Put) -> None:
     put.setattr(Keeping, "_relay", nothing)
-    put.setattr(Keeping, "_with_earlier", as_they_are)
+    put.setattr(Keeping, "_with_earlier", only_the_new)
 
 
 def relay(put: Put) -> None:
@@ -85,7 +85,7 @@ def relay(put: Put) -> None:
 
 
 def earlier_first(put: Put) -> None:
-    put.setattr(Keeping, "_with_earlier", as_they_are)
+    put.setattr(Keeping, "_with_earlier", only_the_new)
 
 
 def intake_in_order(put: Put) -> None:
@@ -96,7 +96,7 @@ def one_open_turn(put: Put) -> None:
     put.setattr(turns, "opened", no)
     handle = Keeper.handle
 
-    async def unguarded(keeper: Keeper, event: Event[Any]) -> list[Event[Fact]]:
+    async def unguarded(keeper: Keeper, event: Event[Any]) -> Words:
         async with keeper._state.transaction() as tx:  # the table has a guard of its own
             await tx.execute("DROP INDEX IF EXISTS one_turn_open")
         return await handle(keeper, event)
@@ -161,8 +161,8 @@ async def nothing_said(_: Any) -> list[Any]:
     return []
 
 
-async def as_they_are(_: Any, events: Any) -> Any:
-    return events
+def only_the_new(_: Any, words: Words) -> list[Event[Fact]]:
+    return words.said
 
 
 ROWS = (

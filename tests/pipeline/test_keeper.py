@@ -36,7 +36,7 @@ Said = list[Event[Fact]]
 
 async def told(keeper: Keeper, *events: Event[Fact]) -> Said:
     """What the keeper says to these events."""
-    return [said for event in events for said in await keeper.handle(event)]
+    return [said for event in events for said in (await keeper.handle(event)).said]
 
 
 def kinds(said: Said) -> list[type[Fact]]:
@@ -257,15 +257,15 @@ async def test_a_turn_whose_deadline_has_passed_fails_and_the_next_one_opens(
     first, second = ann.text("one"), ann.text("two")
     await told(keeper, first, second)
     clock.at += timedelta(seconds=59)
-    assert await keeper.sweep() == []
+    assert (await keeper.sweep()).said == []
     clock.at += timedelta(seconds=1)
 
-    failed, opened = await keeper.sweep()
+    failed, opened = (await keeper.sweep()).said
 
     assert isinstance(failed.fact, TurnFailed)
     assert failed.fact.code == "deadline"
     assert opened.fact == TextTurnOpened(text="two")
-    assert await keeper.sweep() == []
+    assert (await keeper.sweep()).said == []
     assert await remembered(state, first) == [], "nothing was answered"
 
 
@@ -275,10 +275,10 @@ async def test_a_clock_that_is_put_back_keeps_nobody_waiting_for_longer_than_a_t
     ann = talk()
     await told(keeper, ann.text("one"), ann.text("two"))
     clock.at -= timedelta(hours=1)
-    assert await keeper.sweep() == []
+    assert (await keeper.sweep()).said == []
     clock.at += timedelta(seconds=60)
 
-    failed, opened = await keeper.sweep()
+    failed, opened = (await keeper.sweep()).said
 
     assert isinstance(failed.fact, TurnFailed)
     assert isinstance(opened.fact, TextTurnOpened)
@@ -292,11 +292,11 @@ async def test_a_clock_that_is_set_forward_ends_what_is_open_and_no_more(
     await told(keeper, one, ann.text("after one"), two, bob.text("after two"))
     clock.at += timedelta(days=3650)
 
-    said = await keeper.sweep()
+    said = (await keeper.sweep()).said
 
     assert kinds(said) == [TurnFailed, TextTurnOpened] * 2
     assert {event.meta.turn for event in said if isinstance(event.fact, TurnFailed)} == {one.meta.turn, two.meta.turn}
-    assert await keeper.sweep() == [], "those that waited have their whole time"
+    assert (await keeper.sweep()).said == [], "those that waited have their whole time"
 
 
 async def test_a_conversation_in_which_too_much_waits_is_told_that_it_is_busy(keeper: Keeper, talk: "Talk") -> None:
@@ -394,7 +394,7 @@ async def test_a_failure_is_told_aloud_where_sound_is_wanted_also_when_the_turn_
     await told(keeper, first, second)
     clock.at += timedelta(seconds=60)
 
-    failed, opened, apology = await keeper.sweep()
+    failed, opened, apology = (await keeper.sweep()).said
 
     assert isinstance(failed.fact, TurnFailed)
     assert isinstance(opened.fact, TextTurnOpened), "the next turn does not wait for it"
@@ -422,12 +422,12 @@ async def test_a_submission_that_cannot_be_read_fails_its_turn_and_holds_up_nobo
         expected="some text",
     )
 
-    failed, apology = await keeper.refuse(meta, failure)
+    failed, apology = (await keeper.refuse(meta, failure)).said
 
     assert isinstance(failed.fact, TurnFailed)
     assert isinstance(apology.fact, ApologyRequested)
     assert (failed.fact.code, failed.fact.field, failed.meta.turn) == ("invalid", "fact.text", turn)
-    assert await keeper.refuse(meta, failure) == [], "a repetition changes nothing"
+    assert (await keeper.refuse(meta, failure)).said == [], "a repetition changes nothing"
     assert kinds(await told(keeper, ann.text())) == [TextTurnOpened]
 
 
@@ -439,7 +439,7 @@ async def test_an_unreadable_message_about_a_turn_that_exists_does_not_end_it(
     await told(keeper, turn)
     failure = StageFailed(failed_stage="keeper", error="InvalidField", message="", tries=1, code="invalid")
 
-    assert await keeper.refuse(turn.meta, failure) == []
+    assert (await keeper.refuse(turn.meta, failure)).said == []
 
     assert kinds(await told(keeper, ann.chosen(turn, "Done.")[-1])) == [TurnCompleted]
 

@@ -241,7 +241,7 @@ async def test_what_a_killed_keeper_had_written_and_not_published_is_published_b
 ) -> None:
     turn = ann.text()
     async with open_state(state_file, SystemClock()) as state:
-        [opened] = await Keeper(state, SystemClock()).handle(turn)  # committed; then the process is gone
+        [opened] = (await Keeper(state, SystemClock()).handle(turn)).said  # committed; then the process is gone
 
     async with keep(bus):
         found = await told(bus, turn, TextTurnOpened)
@@ -282,7 +282,7 @@ async def test_what_a_keeper_left_unpublished_comes_before_what_another_says_of_
     first, second, third = ann.text("one"), ann.text("two"), ann.text("three", interrupts=True)
     async with open_state(state_file, SystemClock()) as state:
         rules = Keeper(state, SystemClock())
-        [opened] = await rules.handle(first)
+        [opened] = (await rules.handle(first)).said
         await bus.say(opened, FRONT)
         await rules.handle(second)
         for event in ann.chosen(opened, "Done."):
