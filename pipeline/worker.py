@@ -31,6 +31,8 @@ from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
 from schemas.stage import Stage
 
+LISTENED_MS = 1_000.0  # an event that has waited for longer may have waited while nobody listened for its turn's end
+
 log = logging.getLogger("parley.worker")
 G = TypeVar("G")
 
@@ -113,6 +115,8 @@ class Worker(Generic[G]):
         meta = event.meta
         left_s = (meta.deadline - received).total_seconds() if meta.deadline else None
         ends_with_turn = not event.fact.after_end
+        if ends_with_turn and _ms(meta.time, received) > LISTENED_MS and await self._ended_unheard(meta):
+            self._ended.end(meta.turn)
         if (ends_with_turn and meta.turn in self._ended) or (left_s is not None and left_s <= 0):
             self.counts.dropped += 1  # the keeper ends it; nobody waits for this any more
             await delivery.ack()
@@ -176,6 +180,13 @@ class Worker(Generic[G]):
         receipt = await self._bus.say(event, hop, expect_last=earlier.last_seq.get(event.subject, 0))
         if receipt.seq and not receipt.again:
             earlier.last_seq[event.subject] = receipt.seq
+
+    async def _ended_unheard(self, meta: Meta) -> bool:
+        """Whether the turn ended while this worker was away, or was not there yet, and so did not hear of it."""
+        if meta.turn in self._ended:
+            return True
+        end = subjects.subject_of(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id, subjects.TURN_END)
+        return await self._bus.has(subjects.stream_of(subjects.partition_of(meta.conversation_id)), end)
 
     async def _said_before(self, meta: Meta) -> Earlier:
         """What this stage has said because of this very event, from the stream."""

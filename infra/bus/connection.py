@@ -361,6 +361,15 @@ class Bus:
                 return None
         return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
 
+    async def has(self, stream: str, subject: str) -> bool:
+        """Whether a stream holds a message on this very subject: one question to the bus."""
+        with _reaching(stream):
+            try:
+                await self.js.get_last_msg(stream, subject, direct=True)
+            except NotFoundError:
+                return False
+        return True
+
     async def forget(self, stream: str, seq: int) -> None:
         """Delete one message of a stream, if it is still there."""
         try:

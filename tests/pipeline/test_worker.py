@@ -565,6 +565,24 @@ async def test_nothing_is_begun_for_a_turn_that_has_ended(
     assert (worker.counts.dropped, worker.counts.handled) == (1, 1)
 
 
+async def test_nothing_is_begun_for_a_turn_that_ended_while_no_worker_listened(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", said_of: "SaidOf"
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(seconds=5)
+    opened = new_event(TextTurnOpened(text="late"), time=long_ago)
+    waiting = new_event(TextTurnOpened(text="not ended"), time=long_ago)
+    await bus.say(opened, FRONT)
+    await bus.say(waiting, FRONT)
+    await bus.say(opened.following("keeper", 1, TurnInterrupted(reason="enough"), datetime.now(UTC)), FRONT)
+
+    worker = await start(two_sentences)
+    await until(answered(bus))
+
+    assert texts(await said_of(bus, opened)) == []
+    assert texts(await said_of(bus, waiting)) == ["s0", "s1"]
+    assert (worker.counts.dropped, worker.counts.handled) == (1, 1)
+
+
 async def test_what_is_wanted_after_the_end_is_done_also_when_the_end_is_heard_meanwhile(
     bus: Bus, start: Start, new_event: "NewEvent", until: "Until", said_of: "SaidOf"
 ) -> None:
