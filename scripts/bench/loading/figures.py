@@ -79,11 +79,11 @@ class Growth:
 
     @property
     def ratio(self) -> float:
-        return self.after.proportional_bytes / self.before.proportional_bytes
+        return self.after.own_bytes / self.before.own_bytes
 
     @property
     def bytes_a_turn(self) -> float:
-        return (self.after.proportional_bytes - self.before.proportional_bytes) / self.turns
+        return (self.after.own_bytes - self.before.own_bytes) / self.turns
 
     @property
     def too_much(self) -> bool:

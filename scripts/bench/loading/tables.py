@@ -43,18 +43,24 @@ def rates(found: Sequence[Rate]) -> str:
 
 def memory(found: Sequence[Growth], before: int, after: int) -> str:
     """Each process at the two moments."""
-    head = f"{'memory, MiB':18}{f'PSS at {before}':>15}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
-    return "\n".join([f"{head}{f'RSS at {before}':>15}{f'at {after}':>10}", *map(_grown, found)])
+    head = f"{'memory, MiB':18}{f'own at {before}':>14}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
+    head += "".join(f"{f'{kind} at {before}':>14}{f'at {after}':>10}" for kind in ("PSS", "RSS"))
+    return "\n".join([head, *map(_grown, found)])
 
 
 def _grown(found: Growth) -> str:
     before, after = found.before, found.after
     return (
-        f"{found.process:18}{before.proportional_bytes / _MIB:15.1f}{after.proportional_bytes / _MIB:10.1f}"
+        f"{found.process:18}{_mib(before.own_bytes, 14)}{_mib(after.own_bytes, 10)}"
         f"{found.ratio:8.3f}{found.bytes_a_turn:14.0f}"
-        f"{before.resident_bytes / _MIB:15.1f}{after.resident_bytes / _MIB:10.1f}"
+        f"{_mib(before.proportional_bytes, 14)}{_mib(after.proportional_bytes, 10)}"
+        f"{_mib(before.resident_bytes, 14)}{_mib(after.resident_bytes, 10)}"
         f"{f'  WRONG: more than {GROWTH_MAX:.0%}' if found.too_much else ''}"
     )
+
+
+def _mib(size_bytes: int, width: int) -> str:
+    return f"{size_bytes / _MIB:{width}.1f}"
 
 
 def as_json(found: Sequence[Rate], grown: Sequence[Growth], samples: Mapping[int, Any], good: bool) -> str:

@@ -15,7 +15,7 @@ GOOD = Left(ENDS, in_stream=20, in_log=20, events_in_log=20)
 
 
 def _memory(mib: float) -> Memory:
-    return Memory(proportional_bytes=round(mib * MIB), resident_bytes=round(mib * MIB * 1.2))
+    return Memory(round(mib * MIB), proportional_bytes=200 * MIB, resident_bytes=300 * MIB)
 
 
 def test_a_process_that_grew_by_more_than_a_twentieth_is_told_and_one_that_did_not_is_not() -> None:
