@@ -5,7 +5,6 @@ Half of them speak, half type; all are answered aloud, so that every stage takes
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -87,9 +86,3 @@ class SlowOne:
     @property
     def stopped(self) -> int:
         return sum(bool(turn.every(TurnInterrupted)) for turn in self.turns)
-
-
-async def passed(seconds: float) -> float:
-    """Wait for so long; the wall clock afterwards."""
-    await asyncio.sleep(seconds)
-    return time.time()

@@ -1,5 +1,6 @@
 """Figures as the tables of the benchmarks have them: quantiles of a sample, and how busy the machine was."""
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ class Spread:
     def quantile(self, share: float) -> float:
         """The smallest value that at least `share` of the sample do not exceed."""
         ordered = sorted(self.values)
-        return ordered[max(0, min(len(ordered) - 1, -int(-share * len(ordered) // 1) - 1))]
+        return ordered[max(math.ceil(round(share * len(ordered), 6)) - 1, 0)]
 
     def row(self, limit: float) -> dict[str, float]:
         """Count, p50, p95, maximum, and how many are beyond `limit`."""
