@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -32,6 +33,7 @@ from schemas.errors import shown
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
 GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
+WRITE_ERRORS_EVERY_S: Final = 1.0
 _POLL_S: Final = 0.1
 RESTART_FIRST_S: Final = 0.2
 RESTART_LONGEST_S: Final = 5.0
@@ -109,6 +111,7 @@ class Supervisor:
             "bus", [str(server.binary()), "-c", str(store / server.CONFIG_NAME)], path, process=process, starts=1
         )
         self._watch(bus)
+        self._watchers.append(asyncio.create_task(self._restart_when_it_cannot_write(bus)))
         address = BusAddress(f"nats://{server.HOST}:{port}", token)
         async with connected(address, "parley-up") as connection:
             await connection.declare()
@@ -202,6 +205,18 @@ class Supervisor:
             if self._stopping:
                 return
             await child.start()
+
+    async def _restart_when_it_cannot_write(self, bus: Child) -> None:
+        """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""
+        errors, gave_up = server.WriteErrors(bus.log), False
+        while True:
+            await asyncio.sleep(WRITE_ERRORS_EVERY_S)
+            gave_up = errors.found() or gave_up
+            has_room = shutil.disk_usage(self._settings.data_dir).free >= server.ROOM_TO_WRITE_BYTES
+            if gave_up and has_room and bus.process is not None and bus.process.returncode is None:
+                gave_up = False
+                self._tell(f"bus        could not write its streams and is started anew; see {bus.log}")
+                bus.process.terminate()
 
     async def _stop_all(self) -> None:
         """Workers first, so that what they have in hand still gets out; then the engine and the bus."""

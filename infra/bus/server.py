@@ -19,11 +19,14 @@ from infra.processes import spawn
 
 HOST = "127.0.0.1"
 SYNC_INTERVAL = "5s"  # how much an operating system's crash may take; a killed server loses nothing
+STORE_MAX = "1TB"  # else it would refuse streams whose limits exceed what is free at its start; intake watches the disk
 READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
 PORT_TRIES = 5
 CONFIG_NAME = "nats-server.conf"
+ROOM_TO_WRITE_BYTES = 16 << 20  # for a server that starts anew after its disk was full
 _PORT = re.compile(r'listen: "[^"]*:(\d+)"')
 _TOKEN = re.compile(r'token: ("(?:[^"\\]|\\.)*")')
+_GAVE_UP = (b"critical write error", b"will be disabled")  # of a stream, of all streams
 _POLL_S = 0.05
 _GREETING_WITHIN_S = 1.0
 
@@ -85,6 +88,26 @@ def as_last_time(store: Path) -> tuple[int | None, str]:
     return (int(port[1]) if port and _is_free(int(port[1])) else None), (json.loads(token[1]) if token else new_token())
 
 
+class WriteErrors:
+    """Notices in the server's log that it could not write a stream.
+
+    After one such error (a disk that was full for a moment) it stores nothing in that stream, and answers nothing to
+    whoever publishes, until it is started anew; no question that can be asked of it tells.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._read_bytes = log.stat().st_size if log.exists() else 0
+
+    def found(self) -> bool:
+        """Whether it has happened since the last look."""
+        with self._log.open("rb") as file:
+            file.seek(self._read_bytes)
+            told = file.read()
+        self._read_bytes += len(told)
+        return any(words in told.lower() for words in _GAVE_UP)
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
@@ -106,7 +129,8 @@ def _configure(store: Path, port: int, token: str | None) -> Path:
     lines = [
         f'listen: "{HOST}:{port}"',
         'server_name: "parley"',
-        f"jetstream {{ store_dir: {json.dumps(str(store.resolve()))}, sync_interval: {SYNC_INTERVAL} }}",
+        f"jetstream {{ store_dir: {json.dumps(str(store.resolve()))}, max_file_store: {STORE_MAX}, "
+        f"sync_interval: {SYNC_INTERVAL} }}",
     ]
     if token:
         lines.append(f"authorization {{ token: {json.dumps(token)} }}")

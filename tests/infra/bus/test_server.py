@@ -112,3 +112,16 @@ async def test_where_nobody_listens_the_address_is_named() -> None:
     with pytest.raises(BusUnavailable, match=f"no bus at {url}"):
         async with Bus(BusAddress(url), name="test"):
             pass
+
+
+def test_a_stream_that_could_not_be_written_is_noticed_once(tmp_path: Path) -> None:
+    log = tmp_path / "nats-server.log"
+    line = "[1] 2026/11/20 [ERR] Filestore [PARLEY_INTAKE] Critical write error: write 8.blk: no space left on device\n"
+    log.write_text(line)
+    errors = server.WriteErrors(log)
+
+    before = errors.found()
+    with log.open("a") as file:
+        file.write("[1] 2026/11/20 [INF] Server is ready\n" + line)
+
+    assert (before, errors.found(), errors.found()) == (False, True, False)
