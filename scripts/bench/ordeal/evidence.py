@@ -109,7 +109,8 @@ async def of_disk(settings: Settings, into: Evidence) -> None:
     async with await open_read_only(wiring.log_path(settings)) as log:
         while True:
             page = await log.ask(
-                "SELECT stream_seq, id FROM events ORDER BY log_seq LIMIT $many OFFSET $past",
+                # What is no event is kept too, and has no id.
+                "SELECT stream_seq, id FROM events WHERE id IS NOT NULL ORDER BY log_seq LIMIT $many OFFSET $past",
                 {"many": PAGE_ROWS, "past": len(into.log)},
             )
             into.log += [(int(str(seq)), str(event_id)) for seq, event_id in page.rows]
