@@ -22,14 +22,16 @@ class Turnstile:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        self._stuck = False  # somebody does not get out of it: waited for once, not by each transaction
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
         """Stand in the turnstile for the length of the block, or, if somebody does not get out of it, beside it."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + COURTESY_S
+        until = loop.time() + (0.0 if self._stuck else COURTESY_S)
         while not (inside := self._entered()) and loop.time() < until:  # noqa: ASYNC110  # no event passes processes
             await asyncio.sleep(LOOK_EVERY_S)
+        self._stuck = not inside
         try:
             yield
         finally:

@@ -37,16 +37,26 @@ async def test_the_lock_is_had_in_the_order_in_which_it_was_waited_for(
     assert had_by == ["one", "two"] * ROUNDS
 
 
-async def test_one_who_never_leaves_the_turnstile_is_passed(
+async def test_one_who_never_leaves_the_turnstile_is_waited_for_once(
     state: State, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turnstile, "COURTESY_S", 0.05)
+    monkeypatch.setattr(turnstile, "COURTESY_S", 0.5)
     stopped = Turnstile(path.with_name(f"{path.name}.next"))
+    loop = asyncio.get_running_loop()
 
-    async with stopped.passing(), state.transaction() as tx:
-        assert await tx.fetch("SELECT 1 AS one")
-
+    async with stopped.passing():
+        began = loop.time()
+        async with state.transaction():
+            waited_s = loop.time() - began
+        began = loop.time()
+        for _ in range(10):
+            async with state.transaction():
+                pass
+        ten_more_s = loop.time() - began
     stopped.close()
+
+    assert waited_s >= turnstile.COURTESY_S
+    assert ten_more_s < 10 * turnstile.COURTESY_S, "not for each of them again"
 
 
 async def test_the_turnstile_is_free_after_a_transaction_that_failed(state: State, path: Path) -> None:
