@@ -38,6 +38,8 @@ from schemas.ids import ConversationId, RunId, Tenant, TurnId
 PUBLISH_TIMEOUT_S = 5.0
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 3
+PING_EVERY_S = 5  # a connection whose other end is gone without a word is given up after two that were not answered
+PINGS_MAX = 2
 READ_BATCH = 256
 FOLLOW_HEARTBEAT_S = 1.0  # nats-py begins anew after two to four missed ones
 
@@ -101,6 +103,8 @@ class Bus:
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
             connect_timeout=CONNECT_TIMEOUT_S,
             allow_reconnect=True,
+            ping_interval=PING_EVERY_S,
+            max_outstanding_pings=PINGS_MAX,
             error_cb=_quiet,
             reconnected_cb=self._reconnected,
             inbox_prefix="_INBOX",

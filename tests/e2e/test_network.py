@@ -1,13 +1,14 @@
 """A network that is cut, stalled, slow or one-sided between workers and bus, while people talk."""
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline import topology
 from schemas.chat import SentenceGenerated
-from tests.e2e.harm import hurried
+from tests.e2e.harm import ACK_WAIT_S, hurried
 from tests.e2e.link import Link, linked
 from tests.e2e.whole import violations
 
@@ -80,4 +81,27 @@ async def test_a_worker_that_is_cut_off_alone_splices_and_repeats_nothing(
         await parley.told(turns[0], SentenceGenerated)
         await talk(parley, link, fault)
 
+        assert violations(await parley.verdict()) == set()
+
+
+async def test_a_connection_that_has_silently_gone_dead_is_given_up_and_made_anew(
+    parley: "Whole", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried(monkeypatch)
+    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("infra.bus.connection.PING_EVERY_S", 1)
+    # The server gives messages to whoever has asked by the dead connection until those requests expire: here it waits
+    # for an acknowledgement as long, in proportion to that, as it does in earnest.
+    request = {"batch": 1, "expires": int(2 * ACK_WAIT_S * 1e9), "idle_heartbeat": int(0.5e9)}
+    monkeypatch.setattr("infra.bus.consumers._REQUEST", json.dumps(request).encode())
+    async with linked(parley.address) as link:
+        await parley.start(*topology.PROCESSES, address=link.address)
+        await talk(parley, link, "slow")
+        link.mend()
+        made = link.connections
+        link.let_present_ones_die()
+        turn = await parley.say(NOTE.format("Plorga"), "Plorga", to=5)
+        await parley.ended(turn)
+
+        assert link.connections >= made + len(topology.PROCESSES)
         assert violations(await parley.verdict()) == set()
