@@ -14,8 +14,13 @@ from infra.bus import server
 HOPS = 7
 PAYLOAD_BYTES = 850  # what Parley's event of this benchmark weighs
 TEXT_CHARS = 300  # of what is said in it
+PATIENCE_S = 50.0  # what was not acknowledged comes again after 10 s (Parley) or 30 s (what nats-py sets by itself)
 Send = Callable[[], Awaitable[float]]
 """Sends one message and waits for its arrival; how long that took, in ms."""
+
+
+class Lost(Exception):
+    """A message has not come out at the end: nothing can be concluded from the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class InThisProcess:
     async def serial(self, messages: int) -> Block:
         """See Carrier."""
         cpu = time.process_time()
-        took = [await self.send() for _ in range(messages)]
+        took = [await self._sent() for _ in range(messages)]
         spent_us = (time.process_time() - cpu) * 1e6 / messages / HOPS
         return Block(took, spent_us if self.whole else None)
 
@@ -59,11 +64,18 @@ class InThisProcess:
 
         async def gated() -> None:
             async with gate:
-                await self.send()
+                await self._sent()
 
         began = time.perf_counter()
         await asyncio.gather(*(gated() for _ in range(messages)))
         return messages / (time.perf_counter() - began)
+
+    async def _sent(self) -> float:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self.send()
+        except TimeoutError:
+            raise Lost(f"{self.name}: a message has not arrived within {PATIENCE_S:.0f} s") from None
 
 
 class Arrivals:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from nats.js.api import StreamConfig
+from nats.js.api import DiscardPolicy, StreamConfig
 
 from infra import processes
+from infra.bus import streams
 from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
@@ -113,7 +114,15 @@ async def _declare(bus: Bus) -> None:
     catalogue.BY_NAME.update({kind.__name__: kind for kind in KINDS})
     tokens = [*(kind.token for kind in KINDS), subjects.TURN_END]
     await bus.js.add_stream(
-        StreamConfig(name=subjects.EVENT_STREAM, subjects=[subjects.every(t) for t in tokens], duplicate_window=120)
+        StreamConfig(  # as infra.bus.streams makes it, but for the subjects
+            name=subjects.EVENT_STREAM,
+            subjects=[subjects.every(t) for t in tokens],
+            discard=DiscardPolicy.NEW,
+            max_bytes=streams.EVENTS_MAX_BYTES,
+            max_msg_size=streams.MESSAGE_MAX_BYTES,
+            duplicate_window=streams.DUPLICATE_WINDOW.total_seconds(),
+            allow_direct=True,
+        )
     )
 
 
