@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from infra.bus.connection import Bus, Stored
+from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.reading import Stored
 from infra.bus.streams import DEAD_SUBJECT
 from infra.clock import Clock, new_id
 from infra.telemetry import root

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from infra.bus.connection import BusFull, BusUnavailable
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.state.errors import StateBusy, StateFull, StateUnwritable
 from pipeline import retry
 

@@ -16,7 +16,8 @@ from dataclasses import asdict
 import uvloop
 
 from infra import settings as configuration
-from infra.bus.connection import Bus, BusUnavailable
+from infra.bus.connection import Bus
+from infra.bus.errors import BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import Clock, SystemClock
 from infra.event_log.port import EventLogError

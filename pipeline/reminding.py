@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
-from infra.bus.connection import Bus, BusFull, BusUnavailable
+from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.clock import Clock
 from infra.state import outbox
 from infra.state.errors import StateError

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from infra.bus.connection import Bus, Overtaken
+from infra.bus.connection import Bus
 from infra.bus.consumers import Consumer
 from infra.bus.delivery import TRACEPARENT, TYPE, Delivery, Hop
+from infra.bus.errors import Overtaken
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
 from infra.state.errors import StateCorrupt, TurnOver

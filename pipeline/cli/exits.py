@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import NoReturn
 
 from infra.blobs.port import BlobError
-from infra.bus.connection import BusFull, BusUnavailable
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.bus.server import BusServerFailed
 from infra.event_log.port import EventLogError
 from infra.instance import AlreadyRunning

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from infra import instance
 from infra import settings as configuration
-from infra.bus.connection import Bus, BusUnavailable
+from infra.bus.connection import Bus
+from infra.bus.errors import BusUnavailable
 from infra.settings import Settings
 from pipeline import topology
 from pipeline.process import address_of, connected

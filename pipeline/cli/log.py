@@ -13,8 +13,8 @@ from rich.table import Table as TerminalTable
 from rich.text import Text
 
 from infra import settings as configuration
-from infra.bus.connection import BusUnavailable
 from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.errors import BusUnavailable
 from infra.event_log.port import Json, Parameter, Table
 from pipeline import wiring
 from pipeline.cli import exits

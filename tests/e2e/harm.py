@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from infra.bus.connection import BusUnavailable
 from infra.bus.delivery import Delivery
+from infra.bus.errors import BusUnavailable
 from pipeline import topology
 from schemas.event import Event, Fact
 from schemas.stage import Stage

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.bus.connection import BusFull, BusUnavailable, Overtaken
+from infra.bus.errors import BusFull, BusUnavailable, Overtaken
 from infra.bus.streams import DEAD_SUBJECT
 from infra.clock import new_id
 from infra.engines.scripted import Answer

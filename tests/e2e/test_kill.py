@@ -95,7 +95,7 @@ async def test_whatever_is_killed_every_turn_ends_once_and_every_note_is_taken_o
 
 async def said_at_last(bus: Bus, event: Event[Fact]) -> None:
     """Submit as a front-end does that does not give up: the same event until it is accepted."""
-    from infra.bus.connection import BusUnavailable
+    from infra.bus.errors import BusUnavailable
 
     while True:
         try:

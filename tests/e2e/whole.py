@@ -18,7 +18,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from infra.blobs.files import FileBlobs
-from infra.bus.connection import Bus, BusUnavailable
+from infra.bus.connection import Bus
+from infra.bus.errors import BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import SystemClock, new_id
 from infra.engines.port import Ask

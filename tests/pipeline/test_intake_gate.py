@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from infra.bus import streams
-from infra.bus.connection import Bus, BusFull
+from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusFull
 from infra.clock import SystemClock, new_id
 from pipeline import intake_gate
 from pipeline.intake_gate import IntakeGate

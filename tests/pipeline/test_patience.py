@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from infra.bus.connection import BusFull, BusUnavailable
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.state.errors import StateBusy, StateCorrupt, StateFull, StateMisused, StateUnwritable
 from pipeline import retry
 from pipeline.patience import patiently

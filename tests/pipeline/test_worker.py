@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.bus import streams
-from infra.bus.connection import Bus, BusFull, BusUnavailable
+from infra.bus.connection import Bus
 from infra.bus.consumers import Consumer
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import SystemClock
 from infra.state.errors import StateCorrupt, StateFull, TurnOver

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infra.bus.connection import Bus, BusUnavailable, Stored
+from infra.bus.connection import Bus
+from infra.bus.errors import BusUnavailable
+from infra.bus.reading import Stored
 from infra.event_log.log import open_read_only
 from infra.settings import Settings
 from pipeline import topology, wiring

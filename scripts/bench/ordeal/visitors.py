@@ -10,8 +10,9 @@ from typing import Final
 
 from infra.audio import WAV_MEDIA_TYPE
 from infra.blobs.port import BlobStore
-from infra.bus.connection import Bus, BusFull, BusUnavailable
+from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.clock import Clock, new_id
 from infra.telemetry import root
 from schemas.event import Blob, Event, Fact, Meta

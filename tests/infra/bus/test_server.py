@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.bus import server
-from infra.bus.connection import Bus, BusUnavailable
+from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusUnavailable
 from infra.bus.server import BusAddress, BusServerFailed
 from schemas import subjects
 from schemas.turns import TextTurnOpened

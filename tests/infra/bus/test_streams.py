@@ -7,8 +7,9 @@ import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from infra.bus import streams
-from infra.bus.connection import Bus, BusFull
+from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusFull
 from infra.bus.streams import Durable
 from schemas import subjects
 from schemas.errors import InvalidField

@@ -1,0 +1,117 @@
+"""Reading back what streams hold: a turn's events, whatever lies on a subject, one message by its place."""
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError, NotFoundError
+
+from infra.bus import delivery
+from infra.bus.errors import BusUnavailable, reaching
+from schemas import subjects
+from schemas.catalogue import arrived
+from schemas.errors import SchemaError
+from schemas.event import Event, Fact
+from schemas.ids import ConversationId, RunId, Tenant, TurnId
+
+READ_BATCH = 256
+READ_TIMEOUT_S = 5.0
+
+_NO_SUCH_MESSAGE = 10057
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as a stream holds it."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+
+
+class Reading:
+    """Part of a Bus."""
+
+    @property
+    @abstractmethod
+    def js(self) -> JetStreamContext:
+        """JetStream through nats-py."""
+
+    async def turn_events(
+        self, tenant: Tenant, run: RunId, conversation: ConversationId, turn: TurnId, token: str = "*"
+    ) -> list[tuple[int, Event[Fact]]]:
+        """All events of a turn that the stream holds now, with their places in it, oldest first."""
+        subject = subjects.subject_of(tenant, run, conversation, turn, token)
+        found: list[tuple[int, Event[Fact]]] = []
+        for seq, message in await self.messages(subjects.stream_of(subjects.partition_of(conversation)), subject):
+            with contextlib.suppress(SchemaError):  # what somebody else has put there is no event of the turn
+                found.append((seq, arrived(message.subject, message.data, message.headers.get(delivery.TYPE))))
+        return found
+
+    async def messages(self, stream: str, subject: str, limit: int | None = None) -> list[tuple[int, Stored]]:
+        """What a stream holds now on a subject (wildcards allowed), with each message's place, oldest first."""
+        with reaching(stream):
+            return await self._read(stream, subject, limit)
+
+    async def _read(self, stream: str, subject: str, limit: int | None) -> list[tuple[int, Stored]]:
+        # Up to the last message by its place: a new consumer's own count may leave out what was stored just before.
+        try:
+            last = (await self.js.get_last_msg(stream, subject)).seq or 0
+        except NotFoundError:
+            return []
+        found: list[tuple[int, Stored]] = []
+        async with self._reader(stream, subject) as pull:
+            while (limit is None or len(found) < limit) and (not found or found[-1][0] < last):
+                wanted = READ_BATCH if limit is None else min(READ_BATCH, limit - len(found))
+                found += [
+                    (raw.metadata.sequence.stream, Stored(raw.subject, raw.data, raw.headers or {}))
+                    for raw in await pull.fetch(batch=wanted, timeout=READ_TIMEOUT_S)
+                ]
+        return found
+
+    async def stored(self, stream: str, seq: int) -> Stored | None:
+        """One message of a stream by its place; None when it is there no longer."""
+        with reaching(stream):
+            try:
+                raw = await self.js.get_msg(stream, seq)
+            except NotFoundError:
+                return None
+        return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
+
+    async def has(self, stream: str, subject: str) -> bool:
+        """Whether a stream holds a message on this very subject: one question to the bus."""
+        with reaching(stream):
+            try:
+                await self.js.get_last_msg(stream, subject, direct=True)
+            except NotFoundError:
+                return False
+        return True
+
+    async def forget(self, stream: str, seq: int) -> None:
+        """Delete one message of a stream, if it is still there."""
+        try:
+            await self.js.delete_msg(stream, seq)
+        except APIError as error:
+            if error.err_code != _NO_SUCH_MESSAGE:
+                raise BusUnavailable(f"{stream}: {error.description}") from error
+
+    @asynccontextmanager
+    async def _reader(self, stream: str, subject: str) -> AsyncIterator[JetStreamContext.PullSubscription]:
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.NONE,
+            mem_storage=True,
+            inactive_threshold=30.0,
+            filter_subject=subject,
+        )
+        info = await self.js.add_consumer(stream, config)
+        pull = await self.js.pull_subscribe_bind(consumer=info.name, stream=stream)
+        try:
+            yield pull
+        finally:
+            await pull.unsubscribe()
+            await self.js.delete_consumer(stream, info.name)
