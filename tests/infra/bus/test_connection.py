@@ -1,15 +1,14 @@
 """Saying, reading back, following and asking: what the bus refuses, drops and keeps."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.bus.connection import Bus
+from infra.bus.connection import READ_BATCH, Bus, BusUnavailable, Overtaken
 from infra.bus.delivery import Delivery, Hop
-from infra.bus.errors import BusUnavailable, Overtaken
-from infra.bus.reading import READ_BATCH
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from schemas import subjects
@@ -231,6 +230,36 @@ async def test_following_goes_on_after_the_server_was_killed(
             got += [await heard.get() for _ in events[heard_before:]]
 
     assert got == [event.meta.id for event in events], "each once, in order, and nothing from before"
+
+
+async def test_following_hears_the_new_stream_of_a_bus_that_came_back_without_its_data(
+    own_server: "OwnServer", new_event: "NewEvent"
+) -> None:
+    asked, heard = new_event(sentence(0)), asyncio.Queue[tuple[int, str]]()
+
+    async def hearer(delivery: Delivery) -> None:
+        heard.put_nowait((delivery.stream_seq, delivery.headers["Nats-Msg-Id"]))
+
+    events = [asked.following("chat", index, sentence(index), asked.meta.time) for index in range(6)]
+    async with (
+        Bus(own_server.address, name="test") as bus,
+        asyncio.timeout(60),
+        bus.follow(subjects.EVENT_STREAM, asked.subject, hearer),
+    ):
+        for event in events[:4]:
+            await bus.say(event, HOP)
+        before = [await heard.get() for _ in events[:4]]
+        await own_server.kill()
+        shutil.rmtree(own_server.folder / "store" / "jetstream")
+        await own_server.start()
+        async with Bus(own_server.address, name="worker") as worker:
+            await worker.declare()
+        for event in events[4:]:
+            await said_at_last(bus, event)
+        after = [await heard.get() for _ in events[4:]]
+
+    assert [seq for seq, _ in before] == [1, 2, 3, 4]
+    assert after == [(1, events[4].meta.id), (2, events[5].meta.id)]
 
 
 async def said_at_last(bus: Bus, event: Event[Fact]) -> None:
