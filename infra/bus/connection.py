@@ -6,9 +6,8 @@ Reconnects for ever. Knows events and subjects, but neither stages nor what shou
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -20,66 +19,25 @@ from faststream.nats.security import NatsToken
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy as JsAckPolicy
-from nats.js.api import ConsumerConfig, ConsumerInfo, DeliverPolicy
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.errors import NotFoundError
 
-from infra.bus import delivery, streams
+from infra.bus import streams
 from infra.bus.consumers import BatchConsumer, BatchHearer, Consumer, Hearer
-from infra.bus.delivery import Hop
+from infra.bus.errors import BusUnavailable, reaching
 from infra.bus.following import Following
+from infra.bus.publishing import PUBLISH_TIMEOUT_S, Publishing
+from infra.bus.reading import Reading
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
-from schemas import subjects
-from schemas.catalogue import arrived
-from schemas.errors import InvalidField, SchemaError
-from schemas.event import Event, Fact
-from schemas.ids import ConversationId, RunId, Tenant, TurnId
 
-PUBLISH_TIMEOUT_S = 5.0
 RECONNECT_WAIT_S = 0.25
 CONNECT_TIMEOUT_S = 3
 PING_EVERY_S = 5  # a connection whose other end is gone without a word is given up after two that were not answered
 PINGS_MAX = 2
-READ_BATCH = 256
-
-_WRONG_LAST_SEQUENCE = 10071  # JetStream: "wrong last sequence"
-_STREAM_FULL = frozenset({10077, 10047, 10122})  # maximum messages, bytes or messages per subject exceeded
-_TOO_LARGE = 10054  # message size exceeds maximum allowed
-_NO_SUCH_MESSAGE = 10057
 
 _UNUSED = "-"  # else FastStream makes a UUID for each message
 
 log = logging.getLogger("parley.bus")
-
-
-class BusUnavailable(Exception):
-    """The bus did not take the message in time; it may be tried again."""
-
-
-class BusFull(Exception):
-    """The stream's limit is reached: nothing was accepted."""
-
-
-class Overtaken(Exception):
-    """Somebody else has said something on this subject since: this worker's work is no longer wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The bus has it. `again`: it had it before."""
-
-    seq: int
-    again: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message as a stream holds it."""
-
-    subject: str
-    data: bytes
-    headers: Mapping[str, str]
 
 
 StreamHearer = Callable[[datetime], None]
@@ -87,7 +45,7 @@ Listener = Callable[[str, bytes], Awaitable[None]]
 Answerer = Callable[[bytes], Awaitable[bytes]]
 
 
-class Bus:
+class Bus(Publishing, Reading):
     """One connection. Use as an async context manager."""
 
     def __init__(self, address: BusAddress, *, name: str) -> None:
@@ -164,70 +122,16 @@ class Bus:
 
     async def backlog(self, stream: str, durable: str) -> tuple[int, int]:
         """How many messages a durable has not taken yet, and how many it has taken and not acknowledged."""
-        with _reaching(stream):
+        with reaching(stream):
             try:
                 info = await self.js.consumer_info(stream, durable)
             except NotFoundError:
                 return 0, 0
         return info.num_pending or 0, info.num_ack_pending or 0
 
-    # Saying
-
-    async def say(self, event: Event[Fact], hop: Hop, *, expect_last: int | None = None) -> Receipt:
-        """Publish an event to its stream and wait until the stream has it.
-
-        An event that may stand only once in a turn is refused by the bus when it is there already, which counts as
-        said. `expect_last` demands that the subject's last message is this one (0: none yet).
-        Raises Overtaken when it is not, BusFull at the stream's limit, BusUnavailable otherwise.
-        """
-        headers = {
-            **hop.headers(),
-            "Nats-Msg-Id": event.meta.id,
-            delivery.TYPE: event.meta.type,
-            "content-type": "application/json",
-        }
-        if event.meta.deadline is not None:
-            headers[delivery.DEADLINE] = f"{event.meta.deadline.timestamp():.3f}"  # seconds since 1970
-        expected = 0 if event.fact.once else expect_last
-        if expected is not None:
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        try:
-            return await self.put(event.subject, event.encoded(), headers)
-        except Overtaken:
-            if event.fact.once:
-                return Receipt(0, again=True)
-            raise
-
-    async def put(self, subject: str, payload: bytes, headers: dict[str, str]) -> Receipt:
-        """Publish bytes to whatever stream takes `subject`. Raises like `say`; InvalidField when there are too many."""
-        try:
-            ack = await self.js.publish(subject, payload, timeout=PUBLISH_TIMEOUT_S, headers=headers)
-        except APIError as refused:
-            if refused.err_code == _WRONG_LAST_SEQUENCE:
-                raise Overtaken(f"{subject}: {refused.description}") from None
-            if refused.err_code in _STREAM_FULL:
-                raise BusFull(await self._why_full(refused)) from None
-            if refused.err_code == _TOO_LARGE:
-                size = f"{len(payload)} bytes"
-                raise InvalidField(
-                    "event", size, f"at most {streams.MESSAGE_MAX_BYTES} bytes, headers included"
-                ) from None
-            raise BusUnavailable(f"{subject}: {refused.description}") from refused
-        except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
-            raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
-        return Receipt(ack.seq, bool(ack.duplicate))
-
-    async def _why_full(self, refused: APIError) -> str:
-        """The keeper's reason when it has closed intake, else the bus's own."""
-        try:
-            closed = await streams.why_closed(self.js)
-        except (nats.errors.Error, APIError, TimeoutError, OSError):
-            closed = None
-        return closed or str(refused.description)
-
     async def declare(self, duplicate_window: timedelta = streams.DUPLICATE_WINDOW) -> None:
         """Make the streams, or bring them up to date: see streams.declare_streams. Raises BusUnavailable."""
-        with _reaching("the streams"):
+        with reaching("the streams"):
             await streams.declare_streams(self.js, duplicate_window)
 
     # Hearing
@@ -241,7 +145,7 @@ class Bus:
         async def declare() -> None:
             await streams.declare_durable(self.js, durable)
 
-        with _reaching(durable.stream):
+        with reaching(durable.stream):
             await declare()
         consumer = Consumer(self.client, durable.stream, durable.name, hearer, slots, declare)
         self._on_reconnect.append(consumer.ask_again)
@@ -262,7 +166,7 @@ class Bus:
             if renewed is not None:
                 renewed((await self.js.stream_info(durable.stream)).created or datetime.fromtimestamp(0, UTC))
 
-        with _reaching(durable.stream):
+        with reaching(durable.stream):
             await declare()
         consumer = BatchConsumer(self.client, durable.stream, durable.name, hearer, declare, batch=batch, wait_s=wait_s)
         self._on_reconnect.append(consumer.ask_again)
@@ -309,90 +213,6 @@ class Bus:
             return bytes((await self.client.request(subject, payload, timeout=timeout_s)).data)
         except (nats.errors.Error, TimeoutError) as error:
             raise BusUnavailable(f"{subject}: {str(error) or 'no answer'} within {timeout_s:.0f} s") from error
-
-    # Reading back
-
-    async def turn_events(
-        self, tenant: Tenant, run: RunId, conversation: ConversationId, turn: TurnId, token: str = "*"
-    ) -> list[tuple[int, Event[Fact]]]:
-        """All events of a turn that the stream holds now, with their places in it, oldest first."""
-        subject = subjects.subject_of(tenant, run, conversation, turn, token)
-        found: list[tuple[int, Event[Fact]]] = []
-        for seq, message in await self.messages(subjects.stream_of(subjects.partition_of(conversation)), subject):
-            with contextlib.suppress(SchemaError):  # what somebody else has put there is no event of the turn
-                found.append((seq, arrived(message.subject, message.data, message.headers.get(delivery.TYPE))))
-        return found
-
-    async def messages(self, stream: str, subject: str, limit: int | None = None) -> list[tuple[int, Stored]]:
-        """What a stream holds now on a subject (wildcards allowed), with each message's place, oldest first."""
-        with _reaching(stream):
-            return await self._read(stream, subject, limit)
-
-    async def _read(self, stream: str, subject: str, limit: int | None) -> list[tuple[int, Stored]]:
-        async with self._reader(stream, subject) as (info, pull):
-            left = min(info.num_pending or 0, limit if limit is not None else info.num_pending or 0)
-            found: list[tuple[int, Stored]] = []
-            while left > 0:
-                batch = await pull.fetch(batch=min(left, READ_BATCH), timeout=PUBLISH_TIMEOUT_S)
-                left -= len(batch)
-                found += [
-                    (raw.metadata.sequence.stream, Stored(raw.subject, raw.data, raw.headers or {})) for raw in batch
-                ]
-            return found
-
-    async def stored(self, stream: str, seq: int) -> Stored | None:
-        """One message of a stream by its place; None when it is there no longer."""
-        with _reaching(stream):
-            try:
-                raw = await self.js.get_msg(stream, seq)
-            except NotFoundError:
-                return None
-        return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
-
-    async def has(self, stream: str, subject: str) -> bool:
-        """Whether a stream holds a message on this very subject: one question to the bus."""
-        with _reaching(stream):
-            try:
-                await self.js.get_last_msg(stream, subject, direct=True)
-            except NotFoundError:
-                return False
-        return True
-
-    async def forget(self, stream: str, seq: int) -> None:
-        """Delete one message of a stream, if it is still there."""
-        try:
-            await self.js.delete_msg(stream, seq)
-        except APIError as error:
-            if error.err_code != _NO_SUCH_MESSAGE:
-                raise BusUnavailable(f"{stream}: {error.description}") from error
-
-    @asynccontextmanager
-    async def _reader(
-        self, stream: str, subject: str
-    ) -> AsyncIterator[tuple[ConsumerInfo, JetStreamContext.PullSubscription]]:
-        config = ConsumerConfig(
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=JsAckPolicy.NONE,
-            mem_storage=True,
-            inactive_threshold=30.0,
-            filter_subject=subject,
-        )
-        info = await self.js.add_consumer(stream, config)
-        pull = await self.js.pull_subscribe_bind(consumer=info.name, stream=stream)
-        try:
-            yield info, pull
-        finally:
-            await pull.unsubscribe()
-            await self.js.delete_consumer(stream, info.name)
-
-
-@contextlib.contextmanager
-def _reaching(what: str) -> Iterator[None]:
-    """A block whose errors of the bus mean that it is away or starting: they may be gone at the next try."""
-    try:
-        yield
-    except (nats.errors.Error, OSError) as error:
-        raise BusUnavailable(f"{what}: {str(error) or type(error).__name__}") from error
 
 
 async def _quiet(error: Exception) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.bus.connection import READ_BATCH, Bus, BusUnavailable, Overtaken
+from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery, Hop
+from infra.bus.errors import BusUnavailable, Overtaken
+from infra.bus.reading import READ_BATCH
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from schemas import subjects
