@@ -60,7 +60,7 @@ async def test_turns_survive_a_bad_network_between_everybody_and_the_bus(
     parley: "Whole", monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     hurried(monkeypatch)
-    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("infra.bus.publishing.PUBLISH_TIMEOUT_S", 1.0)
     async with linked(parley.address) as link:
         await parley.start(*topology.PROCESSES, address=link.address)
         await talk(parley, link, fault, fault)
@@ -73,7 +73,7 @@ async def test_a_worker_that_is_cut_off_alone_splices_and_repeats_nothing(
     parley: "Whole", monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     hurried(monkeypatch)
-    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("infra.bus.publishing.PUBLISH_TIMEOUT_S", 1.0)
     async with linked(parley.address) as link:
         await parley.start(topology.KEEPER, topology.LOGGER, *topology.STAGE_NAMES)
         await parley.start(topology.KEEPER, *topology.STAGE_NAMES, address=link.address)
@@ -88,7 +88,7 @@ async def test_a_connection_that_has_silently_gone_dead_is_given_up_and_made_ane
     parley: "Whole", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurried(monkeypatch)
-    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("infra.bus.publishing.PUBLISH_TIMEOUT_S", 1.0)
     monkeypatch.setattr("infra.bus.connection.PING_EVERY_S", 1)
     # The server gives messages to whoever has asked by the dead connection until those requests expire: here it waits
     # for an acknowledgement as long, in proportion to that, as it does in earnest.
