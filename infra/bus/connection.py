@@ -22,7 +22,8 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from infra.bus import streams
-from infra.bus.consumers import BatchConsumer, BatchHearer, Consumer, Hearer
+from infra.bus.batches import BatchConsumer, BatchHearer
+from infra.bus.consumers import Consumer, Hearer
 from infra.bus.errors import BusUnavailable, reaching
 from infra.bus.following import Following
 from infra.bus.publishing import PUBLISH_TIMEOUT_S, Publishing
