@@ -16,7 +16,7 @@ from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.clock import Clock, new_id
 from infra.settings import Settings
 from infra.telemetry import root
-from pipeline.keeper import WAITING_MAX
+from pipeline.turn_limits import WAITING_MAX
 from schemas import subjects
 from schemas.catalogue import arrived, decode
 from schemas.errors import SchemaError

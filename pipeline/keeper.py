@@ -5,31 +5,26 @@ events go through the outbox, so a keeper may be killed at any point and another
 """
 
 import itertools
-import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from infra.clock import Clock
 from infra.state import history, outbox, turns
-from infra.state.outbox import Outgoing
-from infra.state.port import State, Transaction
+from infra.state.port import State
 from infra.state.turns import Sentence, Turn
+from pipeline.books import Books, Words
+from pipeline.turn_limits import refusal_of
 from schemas import chat, intake, speech
 from schemas import turns as said
 from schemas.catalogue import decode
 from schemas.event import Event, Fact, Meta
-from schemas.ids import LIVE_RUN
 
 NAME: Final = "keeper"
 TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
 APOLOGY_WITHIN = timedelta(seconds=15)  # after the turn's end; who comes later has read it, or asked again
-WAITING_MAX = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
-MINUTE = timedelta(minutes=1)
 SWEEP_BATCH = 100
-UNPUBLISHED_MAX = 100  # events of one conversation that are published before a new one
 
 HEARS: Final = (chat.SentenceChosen, chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
 SAYS: Final = (
@@ -52,28 +47,6 @@ SORRY: Final[dict[said.FailureCode, str]] = {
     "too-many": "That was more than I can take in.",
     "busy": "I am still busy with what you said before. Please wait a moment and say it again.",
 }
-
-
-@dataclass(slots=True)
-class Words:
-    """What was written, and is to be published, because of one event."""
-
-    said: list[Event[Fact]] = field(default_factory=list)
-    unpublished: list[Outgoing] = field(default_factory=list)
-    """All of those conversations' that nobody has noted as published: these, and what was written before them."""
-
-    async def read_unpublished(self, tx: Transaction) -> None:
-        """In the transaction that wrote the words, not in one of its own: all new turns wait for such transactions."""
-        for conversation in dict.fromkeys(event.meta.conversation for event in self.said):
-            self.unpublished += await outbox.pending_of(tx, conversation, UNPUBLISHED_MAX)
-
-
-class _Books:
-    """A transaction that remembers what was said in it."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self.execute, self.fetch, self.first = tx.execute, tx.fetch, tx.first
-        self.words = Words()
 
 
 class Keeper:
@@ -106,6 +79,26 @@ class Keeper:
                     await self._note(tx, event)
         return tx.words
 
+    async def about_to_stop(self, event: Event[Any]) -> Meta | None:
+        """The open turn that this event is going to interrupt; None when it interrupts none."""
+        async with self._state.transaction() as tx:
+            match event.fact:
+                case intake.InterruptRequested():
+                    turn = await turns.find(tx, event.meta)
+                case intake.Submission(interrupts=True):
+                    turn = await turns.opened(tx, event.meta)
+                case _:
+                    return None
+        return _submission(turn).meta if turn is not None and turn.status == "open" else None
+
+    async def catch_up(self, told: Sequence[Event[Any]]) -> Words:
+        """Note what stages have told of a turn, before its notes arrive: what was spoken until now shall count."""
+        async with self._books() as tx:
+            for event in told:
+                if isinstance(event.fact, HEARS):
+                    await self._note(tx, event)
+        return tx.words
+
     async def refuse(self, meta: Meta, failure: said.StageFailed) -> Words:
         """End a turn whose submission cannot be accepted; `meta` is what could be read of it."""
         fact = intake.InterruptRequested(reason="its submission was refused")
@@ -126,19 +119,19 @@ class Keeper:
         return tx.words
 
     @asynccontextmanager
-    async def _books(self) -> AsyncIterator["_Books"]:
+    async def _books(self) -> AsyncIterator[Books]:
         async with self._state.transaction() as tx:
-            books = _Books(tx)
+            books = Books(tx)
             yield books
             await books.words.read_unpublished(tx)
 
     # What a submission does
 
-    async def _accept(self, tx: "_Books", event: Event[Any]) -> None:
+    async def _accept(self, tx: Books, event: Event[Any]) -> None:
         meta = event.meta
         if await turns.find(tx, meta) is not None:
             return
-        refusal = await self._refusal(tx, meta)
+        refusal = await refusal_of(tx, meta, self._clock.now(), self._turns_per_minute)
         await turns.insert(tx, event, "waiting", self._clock.now())
         if refusal is not None:
             await turns.refuse(tx, meta)
@@ -148,24 +141,7 @@ class Keeper:
             await self._interrupt(tx, open_turn, "interrupted by a newer turn", by=meta.turn, played=None)
         await self._open_next(tx, meta)
 
-    async def _refusal(self, tx: "_Books", meta: Meta) -> tuple[said.FailureCode, said.StageFailed | None] | None:
-        """Which limit the turn is beyond; None when it is taken."""
-        if await turns.waiting(tx, meta) >= WAITING_MAX:
-            return "busy", None
-        most = self._turns_per_minute
-        if most is None or meta.run != LIVE_RUN:  # a replay goes as fast as it can
-            return None
-        taken = await turns.taken_at(tx, meta, most)
-        wait = MINUTE if taken is None else MINUTE - (self._clock.now() - taken)
-        if taken is None or not timedelta() < wait <= MINUTE:
-            return None
-        limit = f"at most {most} turns a minute; try again in {math.ceil(wait.total_seconds())} s"
-        told = {"field": "turns_per_minute", "value": f"more than {most}", "expected": limit}
-        return "too-many", said.StageFailed(
-            failed_stage=NAME, error="TooManyTurns", message=limit, code="too-many", tries=1, **told
-        )
-
-    async def _open_next(self, tx: "_Books", meta: Meta) -> None:
+    async def _open_next(self, tx: Books, meta: Meta) -> None:
         """Open the conversation's oldest waiting turn, if none is open."""
         if await turns.opened(tx, meta) is not None:
             return
@@ -183,14 +159,14 @@ class Keeper:
         )
         await self._say(tx, submission, _OPENED, opened, number=turn.number, deadline=deadline)
 
-    async def _stop_on_request(self, tx: "_Books", meta: Meta, request: intake.InterruptRequested) -> None:
+    async def _stop_on_request(self, tx: Books, meta: Meta, request: intake.InterruptRequested) -> None:
         turn = await turns.find(tx, meta)
         if turn is not None and turn.status in ("open", "waiting"):
             await self._interrupt(tx, turn, request.reason, by=None, played=request.sentences_played)
 
     # What the stages tell
 
-    async def _note(self, tx: "_Books", event: Event[Any]) -> None:
+    async def _note(self, tx: Books, event: Event[Any]) -> None:
         turn = await turns.find(tx, event.meta)
         if turn is None or turn.status != "open":
             return
@@ -206,7 +182,7 @@ class Keeper:
                 await turns.set_reply(tx, event.meta, reply.asked, reply.text, reply.sentences)
         await self._complete_if_done(tx, event.meta)
 
-    async def _complete_if_done(self, tx: "_Books", meta: Meta) -> None:
+    async def _complete_if_done(self, tx: Books, meta: Meta) -> None:
         turn = await turns.find(tx, meta)
         if turn is None or turn.reply is None or turn.sentences is None:
             return
@@ -222,7 +198,7 @@ class Keeper:
     # Ends
 
     async def _fail(
-        self, tx: "_Books", submission: Event[Any], code: said.FailureCode, failure: said.StageFailed | None
+        self, tx: Books, submission: Event[Any], code: said.FailureCode, failure: said.StageFailed | None
     ) -> None:
         turn = await turns.find(tx, submission.meta)
         if turn is None or turn.status not in ("open", "waiting"):
@@ -243,13 +219,13 @@ class Keeper:
             until = self._clock.now() + APOLOGY_WITHIN
             await self._say(tx, submission, _APOLOGY, wanted, number=turn.number, deadline=until)
 
-    async def _interrupt(self, tx: "_Books", turn: Turn, reason: str, *, by: str | None, played: int | None) -> None:
+    async def _interrupt(self, tx: Books, turn: Turn, reason: str, *, by: str | None, played: int | None) -> None:
         """`played` sentences were heard; None: all that were spoken (or chosen, when no sound was wanted)."""
         meta = _submission(turn).meta
         spoken = " ".join(_in_order(await turns.sentences(tx, meta), turn.speech)[:played])
         await self._end(tx, turn, "interrupted", said.TurnInterrupted(reason=reason, by=by, spoken=spoken), spoken)
 
-    async def _end(self, tx: "_Books", turn: Turn, status: turns.Status, fact: said.TurnEnd, heard: str) -> None:
+    async def _end(self, tx: Books, turn: Turn, status: turns.Status, fact: said.TurnEnd, heard: str) -> None:
         submission = _submission(turn)
         meta = submission.meta
         await turns.set_ended(tx, meta, status)
@@ -262,7 +238,7 @@ class Keeper:
 
     async def _say(
         self,
-        tx: "_Books",
+        tx: Books,
         cause: Event[Any],
         index: int,
         fact: Fact,

@@ -21,14 +21,16 @@ from infra.state.errors import StateCorrupt
 from infra.state.port import State
 from infra.telemetry import root
 from pipeline import dead_letters, keeper, retry
+from pipeline.books import Words
 from pipeline.heartbeat import Heartbeat
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import Keeper, Words
+from pipeline.keeper import Keeper
 from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
+from schemas.intake import InterruptRequested, Submission
 
 SLOTS = 4
 SWEEP_EVERY_S = 0.25
@@ -132,6 +134,9 @@ class Keeping:
         except SchemaError as error:
             await self._refuse(delivery, error)
             return
+        if _may_interrupt(event) and (meta := await self._rules.about_to_stop(event)) is not None:
+            told = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
+            await self._publish(await self._rules.catch_up([said for _, said in told]))
         await self._publish(await self._rules.handle(event))
 
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:
@@ -219,6 +224,10 @@ class Keeping:
         await pruning.prune(self._state, now)
         async with self._state.transaction() as tx:
             await turns.prune(tx, now)
+
+
+def _may_interrupt(event: Event[Fact]) -> bool:
+    return isinstance(event.fact, InterruptRequested) or (isinstance(event.fact, Submission) and event.fact.interrupts)
 
 
 def _wait_out(trouble: Exception, wait_s: float) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from infra.bus.connection import Bus
 from infra.bus.consumers import Consumer
 from infra.bus.delivery import TRACEPARENT, TYPE, Delivery, Hop
-from infra.bus.errors import Overtaken
+from infra.bus.errors import BusUnavailable, Overtaken
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
 from infra.state.errors import StateCorrupt, TurnOver
@@ -69,6 +69,8 @@ class Worker(Generic[G]):
         self._clock = clock
         self._telemetry = telemetry
         self._ended = EndedTurns()
+        self._at_work: dict[str, Meta] = {}
+        self._looking: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self.broke = asyncio.Event()  # the state is damaged, `broken` says how: nothing more can be done here
         self.broken: StateCorrupt | None = None
@@ -77,6 +79,7 @@ class Worker(Generic[G]):
     async def start(self) -> Consumer:
         """Begin to hear. To end, call `leave` and stop the consumer that is returned."""
         await self._bus.listen(subjects.every(subjects.TURN_END), self._hear_end)
+        self._bus.on_reconnect(self._look_for_ends)
         durable = Durable(self.stage.name, subjects.EVENT_STREAM, tokens_of(self.stage.hears))
         return await self._bus.hear(durable, self.handle, slots=self.stage.slots)
 
@@ -123,6 +126,7 @@ class Worker(Generic[G]):
             await delivery.ack()
             return
         try:
+            self._at_work[meta.id] = meta
             async with self._ended.working(meta.turn if ends_with_turn else meta.id, left_s) as work:
                 await self._work(event, delivery, received, again)
         except Overtaken as rival:
@@ -137,6 +141,8 @@ class Worker(Generic[G]):
         except Exception as error:  # noqa: BLE001  # the policy below decides by kind and attempt
             await self._failed(delivery, error, meta)
             return
+        finally:
+            self._at_work.pop(meta.id, None)
         if work.stopped:
             self.counts.dropped += 1
         else:
@@ -181,6 +187,18 @@ class Worker(Generic[G]):
         receipt = await self._bus.say(event, hop, expect_last=earlier.last_seq.get(event.subject, 0))
         if receipt.seq and not receipt.again:
             earlier.last_seq[event.subject] = receipt.seq
+
+    def _look_for_ends(self) -> None:
+        """The connection is back: stop what is done for turns that ended meanwhile."""
+        for meta in tuple(self._at_work.values()):
+            looking = asyncio.create_task(self._end_if_over(meta))
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
+
+    async def _end_if_over(self, meta: Meta) -> None:
+        with contextlib.suppress(BusUnavailable):  # it is away again: looked for again when it is back
+            if await self._ended_unheard(meta):
+                self._ended.end(meta.turn)
 
     async def _ended_unheard(self, meta: Meta) -> bool:
         """Whether the turn ended while this worker was away, or was not there yet, and so did not hear of it."""

@@ -107,8 +107,12 @@ class Bus(Publishing, Reading):
         return self._js
 
     async def _reconnected(self) -> None:
-        for ask_again in self._on_reconnect:
-            ask_again()
+        for look_again in self._on_reconnect:
+            look_again()
+
+    def on_reconnect(self, look_again: Callable[[], None]) -> None:
+        """Call this whenever the connection is back: what passed meanwhile over core NATS has not been heard."""
+        self._on_reconnect.append(look_again)
 
     @property
     def url(self) -> str:

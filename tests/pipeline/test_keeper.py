@@ -13,7 +13,8 @@ from infra.state import history, outbox
 from infra.state.port import State
 from infra.state.scope import scope_of
 from infra.state.sqlite import open_state
-from pipeline.keeper import APOLOGY_WITHIN, WAITING_MAX, Keeper
+from pipeline.keeper import APOLOGY_WITHIN, Keeper
+from pipeline.turn_limits import WAITING_MAX
 from schemas.event import Event, Fact, Meta
 from schemas.turns import (
     ApologyRequested,

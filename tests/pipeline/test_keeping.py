@@ -21,12 +21,13 @@ from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
-from pipeline.keeping import INTAKE, Keeping
+from pipeline.keeping import EVENTS, INTAKE, Keeping
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
 from schemas.turns import (
     SpeechTurnOpened,
+    StageFailed,
     TextTurnOpened,
     TurnCompleted,
     TurnEnd,
@@ -234,6 +235,31 @@ async def test_an_interruption_reaches_an_open_turn(bus: Bus, keep: Keep, ann: "
         ended = await told(bus, turn, TurnInterrupted)
 
     assert ended.fact == TurnInterrupted(reason="enough", spoken="")
+
+
+@pytest.mark.parametrize("by_a_newer_turn", [False, True])
+async def test_what_was_spoken_before_an_interruption_counts_also_when_nobody_has_noted_it_yet(
+    bus: Bus,
+    keep: Keep,
+    talk: "Callable[..., Submitter]",
+    told: Told,
+    by_a_newer_turn: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.keeping.EVENTS", replace(EVENTS, tokens=(StageFailed.token,)))  # notes do not arrive
+    ann = talk(speech=True)
+    turn = ann.text()
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+        opened = await told(bus, turn, TextTurnOpened)
+        for event in (*ann.chosen(opened, "One.", "Two.")[:2], *ann.spoken(opened, "One.")):
+            await bus.say(event, Hop("tts"))
+
+        await bus.say(ann.text(interrupts=True) if by_a_newer_turn else ann.stop(turn), FRONT)
+        ended = await told(bus, turn, TurnInterrupted)
+
+    assert isinstance(ended.fact, TurnInterrupted)
+    assert ended.fact.spoken == "One."
 
 
 async def test_what_a_killed_keeper_had_written_and_not_published_is_published_by_another(

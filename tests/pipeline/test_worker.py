@@ -584,6 +584,34 @@ async def test_nothing_is_begun_for_a_turn_that_ended_while_no_worker_listened(
     assert (worker.counts.dropped, worker.counts.handled) == (1, 1)
 
 
+async def test_work_stops_after_a_lost_connection_when_its_turn_ended_meanwhile(
+    bus: Bus, start: Start, new_event: "NewEvent", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def for_ever(event: Opened, given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        begun.set()
+        await asyncio.Event().wait()
+        yield sentence(0)
+
+    async def hears_nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(Worker, "_hear_end", hears_nothing)  # what passes while the connection is lost
+    worker = await start(for_ever)
+    ended, going_on = new_event(TextTurnOpened(text="ended")), new_event(TextTurnOpened(text="going on"))
+    await bus.say(ended, FRONT)
+    await begun.wait()
+    await bus.say(going_on.following("keeper", 1, TurnInterrupted(reason="enough"), datetime.now(UTC)), FRONT)
+    await bus._reconnected()
+    assert worker.counts.in_flight == 1
+
+    await bus.say(ended.following("keeper", 1, TurnInterrupted(reason="enough"), datetime.now(UTC)), FRONT)
+    await bus._reconnected()
+
+    await until(lambda: worker.counts.dropped == 1)
+    assert worker.counts.in_flight == 0
+
+
 async def test_what_is_wanted_after_the_end_is_done_also_when_the_end_is_heard_meanwhile(
     bus: Bus, start: Start, new_event: "NewEvent", until: "Until", said_of: "SaidOf"
 ) -> None:

@@ -278,7 +278,7 @@ async def said_at_last(bus: Bus, event: Event[Fact]) -> None:
 async def test_while_the_server_is_away_saying_fails_and_afterwards_succeeds(
     own_server: "OwnServer", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("infra.bus.publishing.PUBLISH_TIMEOUT_S", 0.3)
     event = new_event(sentence(0))
     async with Bus(own_server.address, name="test") as bus, asyncio.timeout(60):
         await own_server.kill()
@@ -294,7 +294,7 @@ async def test_while_the_server_is_away_saying_fails_and_afterwards_succeeds(
 async def test_while_the_server_is_away_whatever_is_wanted_of_it_is_told_as_that(
     own_server: "OwnServer", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.bus.connection.PUBLISH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("infra.bus.publishing.PUBLISH_TIMEOUT_S", 0.3)
     meta = new_event(sentence(0)).meta
 
     async def heard(delivery: object) -> None:

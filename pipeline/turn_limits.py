@@ -1,0 +1,33 @@
+"""Which turns are not taken: too many of the conversation wait, or its user has had too many lately."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Final
+
+from infra.state import turns
+from infra.state.port import Transaction
+from schemas.event import Meta
+from schemas.ids import LIVE_RUN
+from schemas.turns import FailureCode, StageFailed
+
+WAITING_MAX: Final = 16  # turns of one conversation that wait for their time; beyond it a submission is told "busy"
+MINUTE: Final = timedelta(minutes=1)
+
+
+async def refusal_of(
+    tx: Transaction, meta: Meta, now: datetime, turns_per_minute: int | None
+) -> tuple[FailureCode, StageFailed | None] | None:
+    """Which limit the turn is beyond, and what the person is told; None when it is taken."""
+    if await turns.waiting(tx, meta) >= WAITING_MAX:
+        return "busy", None
+    if turns_per_minute is None or meta.run != LIVE_RUN:  # a replay goes as fast as it can
+        return None
+    taken = await turns.taken_at(tx, meta, turns_per_minute)
+    wait = MINUTE if taken is None else MINUTE - (now - taken)
+    if taken is None or not timedelta() < wait <= MINUTE:  # beyond: a clock that was put back
+        return None
+    limit = f"at most {turns_per_minute} turns a minute; try again in {math.ceil(wait.total_seconds())} s"
+    told = {"field": "turns_per_minute", "value": f"more than {turns_per_minute}", "expected": limit}
+    return "too-many", StageFailed(
+        failed_stage="keeper", error="TooManyTurns", message=limit, code="too-many", tries=1, **told
+    )
