@@ -18,6 +18,7 @@ from schemas.subjects import EVENT_STREAM
 LOOK_EVERY_S: Final = 1.0
 STAGE_BEHIND_MAX: Final = 400  # events that wait for one stage: more than a minute's work for the slow ones
 LOG_BEHIND_MAX: Final = 50_000  # events: some ten seconds of the logger's work
+EVENTS_FULL: Final = 0.9  # of what the event stream may hold: the rest is for finishing what was accepted
 OPEN_AGAIN_AT: Final = 0.5  # of a limit, so that intake does not flutter
 RETRY_AFTER_S: Final = 10
 
@@ -56,6 +57,9 @@ class IntakeGate:
         free_mb = shutil.disk_usage(self._disk).free >> 20
         if free_mb * share < self._room_min_mb:
             return f"the disk is almost full ({free_mb} MiB are free, {self._room_min_mb} are needed)"
+        size = (await self._bus.extent(EVENT_STREAM)).size_bytes
+        if size > EVENTS_FULL * share * streams.EVENTS_MAX_BYTES:
+            return f"the event stream is almost full ({size >> 20} MiB), since somebody does not handle its events"
         for name in (*topology.STAGE_NAMES, topology.LOGGER):
             most = LOG_BEHIND_MAX if name == topology.LOGGER else STAGE_BEHIND_MAX
             behind, _ = await self._bus.backlog(EVENT_STREAM, name)

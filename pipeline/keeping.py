@@ -26,6 +26,7 @@ from pipeline.heartbeat import Heartbeat
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
 from pipeline.patience import PASSING, patiently
+from pipeline.trimming import Trimming
 from schemas import subjects
 from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
@@ -58,13 +59,16 @@ log = logging.getLogger("parley.keeper")
 class Keeping:
     """One keeper at work."""
 
-    def __init__(self, rules: Keeper, state: State, bus: Bus, clock: Clock, gate: IntakeGate) -> None:
+    def __init__(
+        self, rules: Keeper, state: State, bus: Bus, clock: Clock, gate: IntakeGate, trimming: Trimming
+    ) -> None:
         self._rules = rules
         self._state = state
         self._bus = bus
         self._clock = clock
         self._ages = AgeingClock(clock)
         self._gate = gate
+        self._trimming = trimming
         self._published: list[str] = []  # noted in the outbox by the next sweep
         self._leaving = asyncio.Event()
         self._broken: StateCorrupt | None = None
@@ -195,6 +199,7 @@ class Keeping:
                 await self._publish(await self._rules.sweep())
                 await self._relay(self._clock.now())
                 await self._gate.look()
+                await self._trimming.look()
                 if time.monotonic() - pruned >= PRUNE_EVERY_S:
                     pruned = time.monotonic()
                     await self._prune(self._ages.now())

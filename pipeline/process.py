@@ -131,12 +131,13 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
     from pipeline.intake_gate import IntakeGate
     from pipeline.keeper import Keeper
     from pipeline.keeping import Keeping
+    from pipeline.trimming import Trimming
 
     async with wiring.opened_state(settings, clock) as state:
         limits = settings.limits
         rules = Keeper(state, clock, turn_timeout=settings.turn.timeout, turns_per_minute=limits.turns_per_minute)
         gate = IntakeGate(bus, settings.data_dir, room_min_mb=limits.room_min_mb)
-        keeping = Keeping(rules, state, bus, clock, gate)
+        keeping = Keeping(rules, state, bus, clock, gate, Trimming(bus, settings.turn.timeout))
         counts: Counter = lambda: {"in_flight": keeping.in_flight}  # noqa: E731  # one line, used twice
         presence = await _present(topology.KEEPER, bus, clock, counts)
         await Metrics(topology.KEEPER, str(os.getpid()), counts).announce(bus)

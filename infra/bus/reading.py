@@ -20,6 +20,7 @@ from schemas.ids import ConversationId, RunId, Tenant, TurnId
 
 READ_BATCH = 256
 READ_TIMEOUT_S = 5.0
+NO_PLACE = 2**63 - 1  # beyond any message
 
 _NO_SUCH_MESSAGE = 10057
 
@@ -31,6 +32,16 @@ class Stored:
     subject: str
     data: bytes
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much a stream holds."""
+
+    messages: int
+    size_bytes: int
+    first_seq: int
+    last_seq: int
 
 
 class Reading:
@@ -90,6 +101,33 @@ class Reading:
             except NotFoundError:
                 return False
         return True
+
+    async def extent(self, stream: str) -> Extent:
+        """How much a stream holds now."""
+        with reaching(stream):
+            state = (await self.js.stream_info(stream)).state
+        return Extent(state.messages, state.bytes, state.first_seq, state.last_seq)
+
+    async def handled_up_to(self, stream: str, durable: str) -> int | None:
+        """The place up to which a durable has acknowledged all that it hears; NO_PLACE when it has nothing left to do.
+
+        None when there is no such durable.
+        """
+        with reaching(stream):
+            try:
+                info = await self.js.consumer_info(stream, durable)
+            except NotFoundError:
+                return None
+        if not info.num_pending and not info.num_ack_pending:
+            return NO_PLACE
+        return info.ack_floor.stream_seq if info.ack_floor else 0
+
+    async def forget_before(self, stream: str, seq: int) -> int:
+        """Delete all messages of a stream before the place `seq`; how many went."""
+        with reaching(stream):
+            before = (await self.js.stream_info(stream)).state.messages
+            await self.js.purge_stream(stream, seq=seq)
+            return before - (await self.js.stream_info(stream)).state.messages
 
     async def forget(self, stream: str, seq: int) -> None:
         """Delete one message of a stream, if it is still there."""

@@ -15,6 +15,7 @@ from pipeline.intake_gate import IntakeGate
 from schemas.event import Event, Fact, Meta
 from schemas.intake import InterruptRequested, TextSubmitted
 from schemas.subjects import INTAKE_STREAM
+from schemas.turns import TextTurnOpened
 
 
 def submitted(fact: Fact) -> Event[Fact]:
@@ -47,6 +48,19 @@ async def test_a_full_disk_closes_intake_and_room_opens_it_again(
     await gate.look()
 
     await bus.say(submitted(TextSubmitted(text="after")), Hop("front-end"))
+
+
+async def test_an_event_stream_that_nobody_empties_closes_intake_before_it_is_full(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = submitted(TextTurnOpened(text="x" * 3_000))
+    await bus.say(opened, Hop("keeper"))
+    monkeypatch.setattr(streams, "EVENTS_MAX_BYTES", 3_000)
+
+    await IntakeGate(bus, tmp_path, room_min_mb=1).look()
+
+    with pytest.raises(BusFull, match="the event stream is almost full"):
+        await bus.say(submitted(TextSubmitted(text="refused")), Hop("front-end"))
 
 
 async def test_a_stage_that_is_far_behind_closes_intake(

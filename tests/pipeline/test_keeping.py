@@ -15,13 +15,14 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
-from infra.clock import SetClock, SystemClock
+from infra.clock import Clock, SetClock, SystemClock
 from infra.state.errors import StateCorrupt, StateError, StateFull
 from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import Keeper
+from pipeline.keeper import TURN_TIMEOUT, Keeper
 from pipeline.keeping import EVENTS, INTAKE, Keeping
+from pipeline.trimming import Trimming
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
@@ -47,6 +48,11 @@ FRONT = Hop("front-end")
 Keep = Callable[..., AbstractAsyncContextManager[Keeping]]
 
 
+def keeping_of(rules: Keeper, state: State, bus: Bus, clock: Clock) -> Keeping:
+    gate, trimming = IntakeGate(bus, Path(), room_min_mb=1), Trimming(bus, TURN_TIMEOUT)
+    return Keeping(rules, state, bus, clock, gate, trimming)
+
+
 @pytest.fixture
 def keep(state_file: Path) -> Keep:
     """Runs a keeper on the state's file inside the block."""
@@ -56,7 +62,7 @@ def keep(state_file: Path) -> Keep:
         clock = SystemClock()
         async with open_state(state_file, clock) as state:
             rules = Keeper(state, clock, turn_timeout=timedelta(seconds=turn_timeout_s))
-            one, stop = Keeping(rules, state, bus, clock, IntakeGate(bus, Path(), room_min_mb=1)), asyncio.Event()
+            one, stop = keeping_of(rules, state, bus, clock), asyncio.Event()
             running = asyncio.create_task(one.run(stop))
             try:
                 yield one
@@ -216,9 +222,7 @@ async def test_a_damaged_state_ends_the_keeper_and_the_submission_waits_for_the_
         await bus.say(turn, FRONT)
         with pytest.raises(StateCorrupt, match="the file is damaged"):
             async with asyncio.timeout(30):
-                await Keeping(Keeper(state, clock), state, bus, clock, IntakeGate(bus, Path(), room_min_mb=1)).run(
-                    asyncio.Event()
-                )
+                await keeping_of(Keeper(state, clock), state, bus, clock).run(asyncio.Event())
 
     async with keep(bus):
         await told(bus, turn, TextTurnOpened)
