@@ -207,6 +207,6 @@ CHAT: Final = Stage(
     hears=(ReplyRequested,),
     says=(SentenceGenerated, ReplyGenerated),
     handle=generate,
-    slots=4,
+    slots=8,  # as many as a server of unknown size is asked at once: one slow reply takes an eighth
     resumes=True,
 )

@@ -177,5 +177,9 @@ def _failed(intent: Intent, bug: Exception) -> TaskOutcome:
 
 
 ROUTER: Stage[RouterGiven] = Stage(
-    name=NAME, hears=(IntentClassified,), says=(TaskCompleted, ReplyRequested), handle=route, slots=16
+    name=NAME,
+    hears=(IntentClassified,),
+    says=(TaskCompleted, ReplyRequested),
+    handle=route,
+    slots=4,  # they write one after another anyway; a stopped router holds up no more turns than these
 )
