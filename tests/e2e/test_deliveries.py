@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra.bus.connection import Bus, BusUnavailable
+from infra.bus.errors import BusUnavailable
 from infra.bus.delivery import Delivery, Hop
 from infra.event_log.log import EventLog
 from pipeline import topology
