@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from infra.bus.connection import Bus
+from infra.bus.delivery import Delivery
 from infra.event_log.log import EventLog
 from infra.state import inbox
 from pipeline import topology
+from pipeline.worker import Worker
 from schemas.chat import ReplyRequested, SentenceGenerated
 from schemas.event import Event
-from schemas.intents import IntentClassified
 from schemas.tasks import TaskCompleted
 from schemas.turns import TurnEnd
 from tests.e2e.harm import FORGOTTEN_S, Handler, Put, failing, forgetful, instead, paused, says, silent
@@ -97,8 +98,15 @@ async def the_router_wakes_up_after_its_turn(parley: Whole, put: Put) -> set[str
     return violations(await parley.verdict()) - {NOT_COMPLETED}  # the first was interrupted, as was wanted
 
 
-async def a_stage_cannot_publish_at_first(parley: Whole, put: Put) -> set[str]:
-    failing(put, Bus, "say", when=says(IntentClassified))
+async def a_worker_is_killed_before_it_has_published(parley: Whole, put: Put) -> set[str]:
+    """The first message that the intent stage takes is never heard of again."""
+    handle, times = Worker._handle, itertools.count()
+
+    async def killed(worker: Worker[Any], delivery: Delivery, *rest: Any) -> None:
+        if worker.stage.name != "intent" or next(times) > 0:
+            await handle(worker, delivery, *rest)
+
+    put.setattr(Worker, "_handle", killed)
     await parley.start(*topology.PROCESSES)
     await parley.say(TALK)
     return violations(await parley.verdict())

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra.bus.errors import BusUnavailable
+from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery, Hop
+from infra.bus.errors import BusUnavailable
 from infra.event_log.log import EventLog
 from pipeline import topology
 from pipeline.keeping import Keeping

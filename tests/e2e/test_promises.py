@@ -15,10 +15,9 @@ from infra.bus.delivery import Delivery
 from infra.event_log.appending import Appending
 from infra.state import inbox, turns
 from pipeline import dead_letters, keeping
-from pipeline.books import Words
 from pipeline.ended_turns import EndedTurns
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import Keeper
+from pipeline.keeper import Keeper, Words
 from pipeline.keeping import Keeping
 from pipeline.worker import Earlier, Worker
 from schemas.event import Event, Fact, Meta
@@ -183,7 +182,7 @@ ROWS = (
         "out of order",
     ),
     Row(2, "one open turn", keeper_scenarios.two_turns_at_once, one_open_turn, "out of order"),
-    Row(1, "acknowledged last", stage_scenarios.a_stage_cannot_publish_at_first, ack_after_publish, "not completed"),
+    Row(1, "acknowledged last", stage_scenarios.a_worker_is_killed_before_it_has_published, ack_after_publish, "lost"),
     Row(1, "heartbeat", stage_scenarios.a_stage_takes_long, heartbeat, "worked on twice"),
     Row(3, "deadline", keeper_scenarios.a_stage_never_answers, deadline, "lost"),
     Row(3, "advisories", keeper_scenarios.a_message_kills_its_workers, advisories, "lost"),
