@@ -15,9 +15,10 @@ from infra.bus.delivery import Delivery
 from infra.event_log.appending import Appending
 from infra.state import inbox, turns
 from pipeline import dead_letters, keeping
+from pipeline.books import Words
 from pipeline.ended_turns import EndedTurns
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import Keeper, Words
+from pipeline.keeper import Keeper
 from pipeline.keeping import Keeping
 from pipeline.worker import Earlier, Worker
 from schemas.event import Event, Fact, Meta
