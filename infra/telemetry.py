@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 from uuid import UUID
 
 _SAMPLED: Final = "01"
@@ -23,6 +23,7 @@ _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\
 class HopSpan:
     """A hop that is under way: what to hand on, and what to note. A context manager that swallows nothing."""
 
+    recording: ClassVar[bool] = False  # whether anybody will see the attributes
     traceparent: str
     attributes: dict[str, str | int | float | bool] = field(default_factory=dict)
     error: BaseException | None = None
@@ -57,6 +58,20 @@ class Telemetry:
             began_ns=time.time_ns(),
         )
 
+    def turn_ended(self, turn: str, attributes: Mapping[str, str | int | float]) -> None:
+        """The span that all hops of a turn hang under: from the making of its id until now."""
+        if self._sender is not None:
+            made = root(turn)
+            span = _SentSpan(
+                traceparent=made,
+                attributes=dict(attributes),
+                sender=self._sender,
+                name="turn",
+                parent=None,
+                began_ns=min(_began_ns(turn), time.time_ns()),
+            )
+            self._sender.send(span)
+
     def close(self) -> None:
         """Send what is left; waits a few seconds at the most."""
         if self._sender is not None:
@@ -67,9 +82,10 @@ class Telemetry:
 class _SentSpan(HopSpan):
     """One that is sent when it has ended."""
 
+    recording: ClassVar[bool] = True
     sender: "_Sender"
     name: str
-    parent: str
+    parent: str | None
     began_ns: int
 
     def __exit__(
@@ -96,24 +112,26 @@ class _Sender:
         from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
         self._span, self._event, self._context, self._status = ReadableSpan, Event, SpanContext, Status
-        self._failed, self._consumer, self._flags = StatusCode.ERROR, SpanKind.CONSUMER, TraceFlags(TraceFlags.SAMPLED)
+        self._failed, self._flags = StatusCode.ERROR, TraceFlags(TraceFlags.SAMPLED)
+        self._consumer, self._internal = SpanKind.CONSUMER, SpanKind.INTERNAL
         self._resource = Resource.create({"service.name": f"parley-{service}"})
         self._scope = InstrumentationScope("parley")
         self._processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
 
     def send(self, hop: _SentSpan) -> None:
         """Queue an ended hop; beyond the SDK's limit (2,048) it is dropped."""
-        trace = int(hop.parent[3:35], 16)
+        trace = int(hop.traceparent[3:35], 16)
+        parent = None if hop.parent is None else self._context(trace, int(hop.parent[36:52], 16), True, self._flags)
         error = hop.error
         self._processor.on_end(
             self._span(
                 hop.name,
                 context=self._context(trace, int(hop.traceparent[36:52], 16), False, self._flags),
-                parent=self._context(trace, int(hop.parent[36:52], 16), True, self._flags),
+                parent=parent,
                 resource=self._resource,
                 attributes=hop.attributes,
                 events=() if error is None else (self._event("exception", _told(error)),),
-                kind=self._consumer,
+                kind=self._internal if parent is None else self._consumer,
                 status=self._status() if error is None else self._status(self._failed, str(error)),
                 start_time=hop.began_ns,
                 end_time=time.time_ns(),
@@ -136,8 +154,14 @@ def _told(error: BaseException) -> dict[str, str]:
 
 
 def root(turn: str) -> str:
-    """The traceparent (W3C) that a turn begins with."""
-    return f"00-{UUID(turn).hex}-{secrets.token_hex(8)}-{_SAMPLED}"
+    """The traceparent (W3C) that a turn begins with; the turn's id gives both parts, so whoever asks has the same."""
+    turn_id = UUID(turn).hex
+    return f"00-{turn_id}-{turn_id[16:]}-{_SAMPLED}"
+
+
+def _began_ns(turn: str) -> int:
+    """When a turn's id was made, in ns since 1970: its first 48 bits are milliseconds (UUIDv7, RFC 9562)."""
+    return (UUID(turn).int >> 80) * 1_000_000
 
 
 def _is_of(turn: str, traceparent: str) -> bool:

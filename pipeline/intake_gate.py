@@ -12,8 +12,9 @@ from typing import Final
 
 from infra.bus import streams
 from infra.bus.connection import Bus
+from infra.bus.errors import reaching
 from pipeline import topology
-from schemas.subjects import EVENT_STREAM
+from schemas.subjects import EVENT_STREAM, INTAKE_STREAM
 
 LOOK_EVERY_S: Final = 1.0
 STAGE_BEHIND_MAX: Final = 400  # events that wait for one stage: more than a minute's work for the slow ones
@@ -43,11 +44,13 @@ class IntakeGate:
         self._looked_at = now
         reason = await self._reason(OPEN_AGAIN_AT if self._closed else 1.0)
         if reason is not None:
-            await streams.close_intake(self._bus.js, f"{reason}; try again in {RETRY_AFTER_S} s")
+            with reaching(INTAKE_STREAM):
+                await streams.close_intake(self._bus.js, f"{reason}; try again in {RETRY_AFTER_S} s")
             if not self._closed:
                 log.warning("intake is closed: %s", reason)
         else:
-            await streams.open_intake(self._bus.js)
+            with reaching(INTAKE_STREAM):
+                await streams.open_intake(self._bus.js)
             if self._closed:
                 log.warning("intake is open again")
         self._closed = reason is not None

@@ -8,9 +8,9 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from infra.bus.connection import Bus
 from infra.bus.delivery import TYPE, Delivery, Hop
@@ -19,19 +19,18 @@ from infra.clock import AgeingClock, Clock
 from infra.state import outbox, pruning, turns
 from infra.state.errors import StateCorrupt
 from infra.state.port import State
-from infra.telemetry import root
+from infra.telemetry import Telemetry, root
 from pipeline import dead_letters, keeper, retry
 from pipeline.books import Words
 from pipeline.heartbeat import Heartbeat
-from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
 from pipeline.patience import PASSING, patiently
-from pipeline.trimming import Trimming
 from schemas import subjects
 from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
 from schemas.intake import InterruptRequested, Submission
+from schemas.turns import TurnEnd
 
 SLOTS = 4
 SWEEP_EVERY_S = 0.25
@@ -56,19 +55,32 @@ ADVISORIES: Final = Durable(keeper.NAME, subjects.ADVISORY_STREAM, ())
 log = logging.getLogger("parley.keeper")
 
 
+class Chore(Protocol):
+    """What is looked after beside the turns, from time to time."""
+
+    async def look(self) -> object:
+        """Look, if it is time to. Raises what the bus raises."""
+
+
 class Keeping:
     """One keeper at work."""
 
     def __init__(
-        self, rules: Keeper, state: State, bus: Bus, clock: Clock, gate: IntakeGate, trimming: Trimming
+        self,
+        rules: Keeper,
+        state: State,
+        bus: Bus,
+        clock: Clock,
+        telemetry: Telemetry,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._rules = rules
         self._state = state
         self._bus = bus
         self._clock = clock
         self._ages = AgeingClock(clock)
-        self._gate = gate
-        self._trimming = trimming
+        self._telemetry = telemetry
+        self._chores = chores
         self._published: list[str] = []  # noted in the outbox by the next sweep
         self._leaving = asyncio.Event()
         self._broken: StateCorrupt | None = None
@@ -177,8 +189,14 @@ class Keeping:
         between writing and publishing, and no turn shall be seen to open before the one before it has ended.
         """
         for event in self._with_earlier(words):
-            await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
+            receipt = await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
             self._published.append(event.meta.id)
+            if isinstance(event.fact, TurnEnd) and not receipt.again:
+                about: dict[str, str | int | float] = {
+                    "parley.end": event.meta.type,
+                    "parley.number": event.meta.number,
+                }
+                self._telemetry.turn_ended(event.meta.turn, about)
 
     def _with_earlier(self, words: Words) -> list[Event[Fact]]:
         new = {event.meta.id: event for event in words.said}
@@ -198,8 +216,8 @@ class Keeping:
                 await self._settle()
                 await self._publish(await self._rules.sweep())
                 await self._relay(self._clock.now())
-                await self._gate.look()
-                await self._trimming.look()
+                for chore in self._chores:
+                    await chore.look()
                 if time.monotonic() - pruned >= PRUNE_EVERY_S:
                     pruned = time.monotonic()
                     await self._prune(self._ages.now())

@@ -137,13 +137,17 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         limits = settings.limits
         rules = Keeper(state, clock, turn_timeout=settings.turn.timeout, turns_per_minute=limits.turns_per_minute)
         gate = IntakeGate(bus, settings.data_dir, room_min_mb=limits.room_min_mb)
-        keeping = Keeping(rules, state, bus, clock, gate, Trimming(bus, settings.turn.timeout))
+        telemetry = Telemetry(topology.KEEPER, settings.telemetry.otlp_endpoint)
+        keeping = Keeping(rules, state, bus, clock, telemetry, (gate, Trimming(bus, settings.turn.timeout)))
         counts: Counter = lambda: {"in_flight": keeping.in_flight}  # noqa: E731  # one line, used twice
         presence = await _present(topology.KEEPER, bus, clock, counts)
         await Metrics(topology.KEEPER, str(os.getpid()), counts).announce(bus)
         presence.ready = True
         log.info("the keeper is ready")
-        await keeping.run(stop)
+        try:
+            await keeping.run(stop)
+        finally:
+            telemetry.close()
 
 
 async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:

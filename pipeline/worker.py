@@ -28,8 +28,10 @@ from pipeline.metrics import Metrics
 from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import arrived
+from schemas.chat import EngineUse
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
+from schemas.speech import ModelUse
 from schemas.stage import Stage
 
 LISTENED_MS = 1_000.0  # an event that has waited for longer may have waited while nobody listened for its turn's end
@@ -172,8 +174,12 @@ class Worker(Generic[G]):
                         now = self._clock.now()
                         said = fact if isinstance(fact, Event) else event.following(stage.name, index, fact, now)
                         index += 1
-                        hop = Hop(stage.name, queue_ms, _ms(received, now), delivery.attempt, span.traceparent)
-                        await self._say(said, hop, earlier)
+                        work_ms = _ms(received, now)
+                        if span.recording:
+                            span.attributes |= {"parley.work_ms": work_ms, **_used(said.fact)}
+                        await self._say(
+                            said, Hop(stage.name, queue_ms, work_ms, delivery.attempt, span.traceparent), earlier
+                        )
             except Exception as error:
                 span.error = error
                 raise
@@ -246,6 +252,12 @@ class Worker(Generic[G]):
     async def _hear_end(self, subject: str, _: bytes) -> None:
         with contextlib.suppress(SchemaError):
             self._ended.end(subjects.parse_subject(subject).turn)
+
+
+def _used(fact: Fact) -> dict[str, str]:
+    """The engine, recogniser or voice that a fact names, as a span's attributes."""
+    uses = [value for _, value in fact if isinstance(value, EngineUse | ModelUse)]
+    return {"parley.engine": uses[0].backend, "parley.model": uses[0].model} if uses else {}
 
 
 def _ms(since: datetime, until: datetime) -> float:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -309,3 +310,60 @@ def running_parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]
             parley.end()
         except subprocess.TimeoutExpired:
             parley.end(signal.SIGKILL)
+
+
+Span = Any  # a protobuf message: its classes are made at run time
+
+
+class Collector:
+    """What a collector received over OTLP/HTTP."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.paths: list[str] = []
+        self.requests: list[Any] = []  # ExportTraceServiceRequest
+
+    @staticmethod
+    def attributes(span: Span) -> dict[str, Any]:
+        """A span's attributes by name."""
+        return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+
+    @property
+    def spans(self) -> list[Span]:
+        return [
+            span
+            for request in self.requests
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector on loopback."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    kept: list[Collector] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            request = ExportTraceServiceRequest()
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            request.ParseFromString(body)
+            kept[0].paths.append(self.path)
+            kept[0].requests.append(request)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.append(Collector(server.server_port))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield kept[0]
+    server.shutdown()
+    server.server_close()
+    thread.join(10)

@@ -3,72 +3,18 @@
 import asyncio
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from infra.clock import new_id
 from infra.telemetry import Telemetry, root
 
-Span = Any  # a protobuf message: its classes are made at run time
+if TYPE_CHECKING:
+    from tests.conftest import Collector
 
 
-class Collector:
-    """What a collector received over OTLP/HTTP."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.paths: list[str] = []
-        self.requests: list[ExportTraceServiceRequest] = []
-
-    @property
-    def spans(self) -> list[Span]:
-        return [
-            span
-            for request in self.requests
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    """A collector on loopback."""
-    kept: list[Collector] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = ExportTraceServiceRequest()
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            request.ParseFromString(body)
-            kept[0].paths.append(self.path)
-            kept[0].requests.append(request)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            return None
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    kept.append(Collector(server.server_port))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield kept[0]
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
-
-
-def attributes(span: Span) -> dict[str, Any]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
-
-
-def test_a_turns_hops_are_one_trace_each_under_its_cause(collector: Collector) -> None:
+def test_a_turns_hops_are_one_trace_each_under_its_cause(collector: "Collector") -> None:
     turn = new_id()
     begin = root(turn)
     stt, intent = Telemetry("stt", collector.url), Telemetry("intent", f"{collector.url}/")
@@ -87,8 +33,8 @@ def test_a_turns_hops_are_one_trace_each_under_its_cause(collector: Collector) -
     assert spans["stt"].parent_span_id.hex() == begin.split("-")[2]
     assert spans["intent"].parent_span_id == spans["stt"].span_id
     assert second.traceparent.split("-")[1:3] == [trace, spans["intent"].span_id.hex()]
-    assert attributes(spans["stt"]) == {"parley.queue_ms": 1.5, "parley.model": "tiny.en"}
-    assert attributes(spans["intent"]) == {"parley.attempt": 2}
+    assert collector.attributes(spans["stt"]) == {"parley.queue_ms": 1.5, "parley.model": "tiny.en"}
+    assert collector.attributes(spans["intent"]) == {"parley.attempt": 2}
     services = {
         each.value.string_value
         for request in collector.requests
@@ -99,7 +45,24 @@ def test_a_turns_hops_are_one_trace_each_under_its_cause(collector: Collector) -
     assert services == {"parley-stt", "parley-intent"}
 
 
-def test_a_hop_that_failed_says_why(collector: Collector) -> None:
+def test_the_turn_itself_is_the_span_that_its_first_hops_hang_under(collector: "Collector") -> None:
+    turn = new_id()
+    telemetry = Telemetry("keeper", collector.url)
+    with telemetry.hop("intent", turn, root(turn), {}):
+        pass
+    telemetry.turn_ended(turn, {"parley.end": "TurnCompleted"})
+    telemetry.close()
+
+    spans = {span.name: span for span in collector.spans}
+    assert spans["intent"].parent_span_id == spans["turn"].span_id
+    assert spans["turn"].parent_span_id == b""
+    assert spans["turn"].trace_id.hex() == turn.replace("-", "")
+    assert collector.attributes(spans["turn"]) == {"parley.end": "TurnCompleted"}
+    assert spans["turn"].start_time_unix_nano <= spans["intent"].start_time_unix_nano
+    assert spans["turn"].end_time_unix_nano - spans["turn"].start_time_unix_nano < 60e9
+
+
+def test_a_hop_that_failed_says_why(collector: "Collector") -> None:
     telemetry = Telemetry("stt", collector.url)
 
     with telemetry.hop("stt", new_id(), None, {}) as hop:
@@ -111,7 +74,7 @@ def test_a_hop_that_failed_says_why(collector: Collector) -> None:
     assert [event.name for event in span.events] == ["exception"]
 
 
-def test_what_is_raised_inside_is_raised_and_on_record(collector: Collector) -> None:
+def test_what_is_raised_inside_is_raised_and_on_record(collector: "Collector") -> None:
     telemetry = Telemetry("stt", collector.url)
 
     with pytest.raises(OSError, match="gone"), telemetry.hop("stt", new_id(), None, {}):
@@ -121,7 +84,7 @@ def test_what_is_raised_inside_is_raised_and_on_record(collector: Collector) -> 
     assert [span.status.code for span in collector.spans] == [2]
 
 
-def test_an_error_that_is_noted_and_raised_is_on_record_once(collector: Collector) -> None:
+def test_an_error_that_is_noted_and_raised_is_on_record_once(collector: "Collector") -> None:
     telemetry = Telemetry("stt", collector.url)
 
     with pytest.raises(OSError, match="gone"), telemetry.hop("stt", new_id(), None, {}) as hop:
@@ -131,12 +94,12 @@ def test_an_error_that_is_noted_and_raised_is_on_record_once(collector: Collecto
 
     [span] = collector.spans
     [event] = span.events
-    told = attributes(event)
+    told = collector.attributes(event)
     assert (told["exception.type"], told["exception.message"]) == ("OSError", "the disk is gone")
     assert "test_telemetry.py" in told["exception.stacktrace"]
 
 
-def test_a_hop_that_is_stopped_has_not_failed(collector: Collector) -> None:
+def test_a_hop_that_is_stopped_has_not_failed(collector: "Collector") -> None:
     telemetry = Telemetry("stt", collector.url)
 
     with pytest.raises(asyncio.CancelledError), telemetry.hop("stt", new_id(), None, {}):
@@ -148,7 +111,7 @@ def test_a_hop_that_is_stopped_has_not_failed(collector: Collector) -> None:
     assert span.end_time_unix_nano >= span.start_time_unix_nano > 0
 
 
-async def test_hops_at_the_same_time_do_not_mix(collector: Collector) -> None:
+async def test_hops_at_the_same_time_do_not_mix(collector: "Collector") -> None:
     telemetry = Telemetry("chat", collector.url)
     turns = [new_id() for _ in range(10)]
     together = asyncio.Barrier(len(turns))
@@ -161,7 +124,7 @@ async def test_hops_at_the_same_time_do_not_mix(collector: Collector) -> None:
     await asyncio.to_thread(telemetry.close)
 
     assert {span.trace_id.hex() for span in collector.spans} == {turn.replace("-", "") for turn in turns}
-    assert all(attributes(span)["turn"].replace("-", "") == span.trace_id.hex() for span in collector.spans)
+    assert all(collector.attributes(span)["turn"].replace("-", "") == span.trace_id.hex() for span in collector.spans)
 
 
 FOREIGN = [
@@ -178,7 +141,7 @@ FOREIGN = [
 @pytest.mark.parametrize("parent", FOREIGN)
 @pytest.mark.parametrize("exported", [True, False])
 def test_a_parent_that_is_none_of_this_turn_begins_the_turns_trace_anew(
-    collector: Collector, parent: str | None, exported: bool
+    collector: "Collector", parent: str | None, exported: bool
 ) -> None:
     turn = new_id()
     telemetry = Telemetry("stt", collector.url if exported else None)

@@ -19,10 +19,10 @@ from infra.clock import Clock, SetClock, SystemClock
 from infra.state.errors import StateCorrupt, StateError, StateFull
 from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
+from infra.telemetry import Telemetry
 from pipeline.intake_gate import IntakeGate
-from pipeline.keeper import TURN_TIMEOUT, Keeper
+from pipeline.keeper import Keeper
 from pipeline.keeping import EVENTS, INTAKE, Keeping
-from pipeline.trimming import Trimming
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
@@ -49,8 +49,7 @@ Keep = Callable[..., AbstractAsyncContextManager[Keeping]]
 
 
 def keeping_of(rules: Keeper, state: State, bus: Bus, clock: Clock) -> Keeping:
-    gate, trimming = IntakeGate(bus, Path(), room_min_mb=1), Trimming(bus, TURN_TIMEOUT)
-    return Keeping(rules, state, bus, clock, gate, trimming)
+    return Keeping(rules, state, bus, clock, Telemetry("keeper"), (IntakeGate(bus, Path(), room_min_mb=1),))
 
 
 @pytest.fixture

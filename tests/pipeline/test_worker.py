@@ -21,14 +21,14 @@ from infra.telemetry import Telemetry
 from pipeline.worker import Worker
 from schemas import subjects
 from schemas.catalogue import decode
-from schemas.chat import SentenceGenerated
+from schemas.chat import Candidate, EngineUse, ReplyGenerated, SentenceGenerated
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 from schemas.stage import Handler, Stage
 from schemas.turns import ApologyRequested, StageFailed, TextTurnOpened, TurnInterrupted
 
 if TYPE_CHECKING:
-    from tests.conftest import NewEvent
+    from tests.conftest import Collector, NewEvent
     from tests.pipeline.conftest import Letter
 
     Until = Callable[..., Awaitable[Any]]
@@ -145,6 +145,33 @@ async def test_headers_tell_the_wait_the_work_and_the_try(
     assert hop.traceparent is not None
     assert hop.traceparent[:36] == trace[:36], "the same trace"
     assert hop.traceparent != trace, "another span"
+
+
+async def test_a_span_tells_wait_work_try_engine_and_model(
+    bus: Bus, new_event: "NewEvent", until: "Until", collector: "Collector"
+) -> None:
+    async def answer(event: Opened, given: None, earlier: Earlier) -> AsyncIterator[Fact]:
+        yield ReplyGenerated(
+            asked="?",
+            candidates=(Candidate(text="Yes.", sentences=("Yes.",)),),
+            engine=EngineUse(backend="vllm", model="a-model"),
+        )
+
+    telemetry = Telemetry("chat", collector.url)
+    worker = Worker(Stage("chat", (TextTurnOpened,), (ReplyGenerated,), answer), None, bus, SystemClock(), telemetry)
+    consumer = await worker.start()
+    await bus.say(new_event(TextTurnOpened(text="hello"), time=datetime.now(UTC) - timedelta(seconds=2)), FRONT)
+    await until(answered(bus))
+    await consumer.stop()
+    await asyncio.to_thread(telemetry.close)
+
+    [span] = collector.spans
+    told = collector.attributes(span)
+    assert span.name == "chat"
+    assert told["parley.queue_ms"] >= 2_000
+    assert told["parley.work_ms"] >= 0
+    assert (told["parley.attempt"], told["parley.event"]) == (1, "TextTurnOpened")
+    assert (told["parley.engine"], told["parley.model"]) == ("vllm", "a-model")
 
 
 async def test_a_finished_event_from_a_store_is_published_as_it_is(
