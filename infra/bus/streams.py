@@ -23,7 +23,7 @@ from schemas import subjects
 from schemas.catalogue import FACTS, REQUESTS, TURN_SUBMISSIONS
 from schemas.event import PAYLOAD_MAX_BYTES, Fact
 
-DUPLICATE_WINDOW = timedelta(minutes=2)  # the bus drops copies by id; beyond it the fences and sinks do
+DUPLICATE_WINDOW = timedelta(seconds=30)  # the bus drops copies by id; beyond it the fences and sinks do
 INTAKE_MAX_MSGS = 1_000  # submissions that wait for a keeper: beyond it the front-end is told "busy"
 EVENTS_MAX_BYTES = 8 << 30  # a named end: publishing is refused there, nothing is discarded
 MESSAGE_MAX_BYTES = 2 * PAYLOAD_MAX_BYTES  # with headers; so that whatever is accepted also fits a dead letter

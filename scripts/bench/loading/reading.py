@@ -1,4 +1,4 @@
-"""Reads what a load has left while the house still stands: the ends in the stream, the times in the log.
+"""Reads what a load has left while the house still stands: ends and times, both in the log.
 
 The log is asked over the bus, as anybody would. What the keeper and the log themselves take is not in the hops'
 headers; it is taken from the times of the events on either side.
@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from infra.bus.connection import Bus
-from infra.bus.delivery import TYPE
 from pipeline.logging_stage import ask_log
 from pipeline.topology import STAGE_NAMES
 from schemas import subjects
@@ -17,6 +16,10 @@ from scripts.bench.loading.figures import Left, Percentiles, StageTimes
 from scripts.bench.ordeal import evidence
 
 _SHARES: Final = "[0.5, 0.95, 0.99]"
+PAGE_ROWS: Final = 5_000
+_ENDS: Final = """
+SELECT turn, type FROM events WHERE type IN ('TurnCompleted', 'TurnFailed', 'TurnInterrupted')
+ORDER BY log_seq LIMIT $many OFFSET $past"""
 _STAGES: Final = f"""
 SELECT stage, count(*), quantile_cont(queue_ms, {_SHARES}), quantile_cont(work_ms, {_SHARES})
 FROM latency WHERE stage <> 'keeper' AND time BETWEEN $since::TIMESTAMPTZ AND $until::TIMESTAMPTZ GROUP BY stage"""
@@ -48,16 +51,25 @@ async def settled(bus: Bus) -> int:
 async def left(bus: Bus) -> Left:
     """What is there when everybody has heard everything."""
     unread = await settled(bus)
-    ends = await bus.messages(subjects.EVENT_STREAM, subjects.every(subjects.TURN_END))
     [(rows, events)] = (await ask_log(bus, "SELECT count(*), count(DISTINCT id) FROM events")).rows
     return Left(
-        ends=[(subjects.parse_subject(message.subject).turn, message.headers[TYPE]) for _, message in ends],
-        in_stream=(await bus.js.stream_info(subjects.EVENT_STREAM)).state.messages,
+        ends=await _ends(bus),
+        in_stream=(await bus.extent(subjects.EVENT_STREAM)).last_seq,  # all that it ever had: the oldest it forgets
         in_log=_whole(rows),
         events_in_log=_whole(events),
         dead_letters=(await bus.js.stream_info(subjects.DEAD_STREAM)).state.messages,
         unread=unread,
     )
+
+
+async def _ends(bus: Bus) -> list[tuple[str, str]]:
+    """Each end of a turn, as (turn, type), however often the log has it."""
+    found: list[tuple[str, str]] = []
+    while True:
+        page = await ask_log(bus, _ENDS, {"many": PAGE_ROWS, "past": len(found)})
+        found += [(str(turn), str(kind)) for turn, kind in page.rows]
+        if len(page.rows) < PAGE_ROWS:
+            return found
 
 
 async def stages(bus: Bus, since: datetime, until: datetime) -> list[StageTimes]:
