@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.errors import InvalidField
 from schemas.ids import ConversationId, RunId, Tenant, TurnId, checked_token, checked_uuid7
@@ -28,6 +29,7 @@ class Address:
     event: str
 
 
+@lru_cache(maxsize=4_096)  # of a few conversations it is asked for each event, twice
 def partition_of(conversation: ConversationId) -> str:
     """The conversation's partition as two hex digits: the first byte of its BLAKE2b hash."""
     return hashlib.blake2b(conversation.encode(), digest_size=1).hexdigest()
