@@ -26,7 +26,9 @@ TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
 APOLOGY_WITHIN = timedelta(seconds=15)  # after the turn's end; who comes later has read it, or asked again
 SWEEP_BATCH = 100
 
-HEARS: Final = (chat.SentenceChosen, chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
+HEARS: Final = (chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
+LOOKS_UP: Final = (*HEARS, chat.SentenceChosen)
+"""Of a turn that is about to be interrupted. Chosen sentences matter then only, and each note is a write of its own."""
 SAYS: Final = (
     said.TextTurnOpened,
     said.SpeechTurnOpened,
@@ -95,7 +97,7 @@ class Keeper:
         """Note what stages have told of a turn, before its notes arrive: what was spoken until now shall count."""
         async with self._books() as tx:
             for event in told:
-                if isinstance(event.fact, HEARS):
+                if isinstance(event.fact, LOOKS_UP):
                     await self._note(tx, event)
         return tx.words
 
