@@ -5,65 +5,32 @@ Children die with this process, also when it is killed; what they had not acknow
 
 import asyncio
 import contextlib
-import logging
 import os
 import secrets
 import shutil
-import signal
 import sys
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
-from infra import instance, processes
+from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings, SettingsError
 from pipeline import topology, wiring
-from pipeline.presence import Present, who_is_there
-from pipeline.process import SUPERVISED, connected
+from pipeline.children import Child, Children, StartFailed, Tell
+from pipeline.presence import who_is_there
+from pipeline.process import connected
 from schemas.errors import shown
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
-GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
 WRITE_ERRORS_EVERY_S: Final = 1.0
 _POLL_S: Final = 0.1
-RESTART_FIRST_S: Final = 0.2
-RESTART_LONGEST_S: Final = 5.0
-STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
-
-log = logging.getLogger("parley.supervisor")
-Tell = Callable[[str], None]
-
-
-class StartFailed(Exception):
-    """Something that is needed did not start; the message says what, why, and where to read more."""
-
-
-@dataclass(slots=True)
-class Child:
-    """One supervised process."""
-
-    name: str
-    command: Sequence[str]
-    log: Path
-    environment: dict[str, str] = field(default_factory=dict)
-    process: Process | None = None
-    starts: int = 0
-    failures: int = 0
-
-    async def start(self) -> None:
-        """Start it (again)."""
-        self.starts += 1
-        environment = {**os.environ, **self.environment, SUPERVISED: str(os.getpid())}
-        self.process = await processes.spawn(self.command, log=self.log, environment=environment)
 
 
 class Supervisor:
@@ -74,10 +41,7 @@ class Supervisor:
         self._names = names
         self._tell = tell
         self._logs = settings.data_dir / "logs"
-        self._children: list[Child] = []
-        self._watchers: list[asyncio.Task[None]] = []
-        self._stopping = False
-        self._up = False
+        self._children = Children(tell)
         self.engine = settings.engine  # how it is reached, once it has been started
 
     @asynccontextmanager
@@ -92,12 +56,12 @@ class Supervisor:
                 if own_bus:
                     instance.write(self._settings.data_dir, _instance(address, engine))
                 await self._wait_until_ready(address, engine)
-                self._up = True
+                self._children.up = True
                 yield address
             finally:
                 if own_bus:
                     instance.remove(self._settings.data_dir)
-                await self._stop_all()
+                await self._children.stop(last=("engine", "bus"))
 
     # Starting
 
@@ -110,8 +74,8 @@ class Supervisor:
         bus = Child(
             "bus", [str(server.binary()), "-c", str(store / server.CONFIG_NAME)], path, process=process, starts=1
         )
-        self._watch(bus)
-        self._watchers.append(asyncio.create_task(self._restart_when_it_cannot_write(bus)))
+        self._children.watch(bus)
+        self._children.beside(self._restart_when_it_cannot_write(bus))
         address = BusAddress(f"nats://{server.HOST}:{port}", token)
         async with connected(address, "parley-up") as connection:
             await connection.declare()
@@ -134,7 +98,7 @@ class Supervisor:
         embedded = EngineProcess(port=port, model=model, threads=engine.threads)
         child = Child("engine", embedded.command(), self._logs / "engine.log", {API_KEY_VARIABLE: key})
         await child.start()
-        self._watch(child)
+        self._children.watch(child)
         reached = {"backend": "llama.cpp", "base_url": f"http://{server.HOST}:{port}", "model": embedded.model_name}
         return engine.model_copy(update={**reached, "api_key": SecretStr(key)})
 
@@ -146,20 +110,20 @@ class Supervisor:
             command = [sys.executable, "-m", "pipeline.process", name]
             child = Child(name, command, self._logs / f"{name}.log", environment)
             await child.start()
-            self._watch(child)
+            self._children.watch(child)
 
     async def _wait_until_ready(self, address: BusAddress, engine: EngineSettings) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + READY_WITHIN_S
         ready: set[str] = set()
-        wanted = {child.name for child in self._children if child.name in topology.PROCESSES}
+        wanted = {child.name for child in self._children.all if child.name in topology.PROCESSES}
         async with connected(address, "parley-up") as bus:
             while wanted - ready:
                 if loop.time() > until:
                     raise StartFailed(f"not ready within {READY_WITHIN_S:.0f} s: {', '.join(sorted(wanted - ready))}")
-                self._refuse_hopeless(wanted - ready)
+                self._children.refuse_hopeless(wanted - ready)
                 for present in await who_is_there(bus, wait_s=0.2):
-                    if present.ready and self._is_ours(present) and present.name not in ready:
+                    if present.ready and self._children.owns(present.pid) and present.name not in ready:
                         ready.add(present.name)
                         self._tell(f"worker     {present.name} is ready (process {present.pid})")
 
@@ -170,41 +134,10 @@ class Supervisor:
                 return
             if loop.time() > until:
                 raise StartFailed(f"the engine is not ready within {READY_WITHIN_S:.0f} s: {health.reason}")
-            self._refuse_hopeless(set())
+            self._children.refuse_hopeless(set())
             await asyncio.sleep(_POLL_S)
         if engine.base_url is not None:
             self._tell(f"engine     {engine.backend} with {engine.model} answers at {engine.base_url}")
-
-    def _is_ours(self, present: Present) -> bool:
-        return any(child.process is not None and child.process.pid == present.pid for child in self._children)
-
-    def _refuse_hopeless(self, waited_for: set[str]) -> None:
-        for child in self._children:
-            if child.failures >= 2 and (child.name in waited_for or child.name in ("bus", "engine")):
-                raise StartFailed(f"{child.name} does not start: {_last_line(child.log)} (see {child.log})")
-
-    # Watching
-
-    def _watch(self, child: Child) -> None:
-        self._children.append(child)
-        self._watchers.append(asyncio.create_task(self._restart_for_ever(child)))
-
-    async def _restart_for_ever(self, child: Child) -> None:
-        loop = asyncio.get_running_loop()
-        while child.process is not None:
-            began = loop.time()
-            status = await child.process.wait()
-            if self._stopping:
-                return
-            # Before all are up a late failure is a slow machine's, and no sign that the child has ever worked.
-            stable = self._up and loop.time() - began >= STABLE_AFTER_S
-            child.failures = 1 if stable else child.failures + 1
-            wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
-            self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
-            await asyncio.sleep(wait_s)
-            if self._stopping:
-                return
-            await child.start()
 
     async def _restart_when_it_cannot_write(self, bus: Child) -> None:
         """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""
@@ -218,37 +151,10 @@ class Supervisor:
                 self._tell(f"bus        could not write its streams and is started anew; see {bus.log}")
                 bus.process.terminate()
 
-    async def _stop_all(self) -> None:
-        """Workers first, so that what they have in hand still gets out; then the engine and the bus."""
-        self._stopping = True
-        last = ("engine", "bus")
-        workers = [child for child in self._children if child.name not in last]
-        await asyncio.gather(*(_stopped(child) for child in workers))
-        for name in last:
-            await asyncio.gather(*(_stopped(child) for child in self._children if child.name == name))
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
-
-
-async def _stopped(child: Child) -> None:
-    if child.process is not None:
-        await processes.stop(child.process, grace_s=GRACE_S)
-
 
 def _configured(settings: Settings) -> BusAddress:
     token = settings.bus.token.get_secret_value() if settings.bus.token else None
     return BusAddress(settings.bus.url or "", token)
-
-
-def _how(status: int) -> str:
-    """How a process ended, for a person."""
-    return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1][-200:] if lines else "it said nothing"
 
 
 def _told(engine: EngineSettings) -> dict[str, str]:

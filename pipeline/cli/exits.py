@@ -14,8 +14,8 @@ from infra.instance import AlreadyRunning
 from infra.settings import SettingsError
 from infra.state.errors import StateError
 from infra.weights import WeightsMissing
+from pipeline.children import StartFailed
 from pipeline.front_end import NoEnd
-from pipeline.supervisor import StartFailed
 from schemas.errors import SchemaError
 
 

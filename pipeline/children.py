@@ -1,0 +1,116 @@
+"""The processes that one supervisor looks after: started again when they end, stopped together."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import Process
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from infra import processes
+from pipeline.process import SUPERVISED
+
+GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
+RESTART_FIRST_S: Final = 0.2
+RESTART_LONGEST_S: Final = 5.0
+STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
+NEEDED: Final = ("bus", "engine")  # without which nobody else can start
+
+Tell = Callable[[str], None]
+
+
+class StartFailed(Exception):
+    """Something that is needed did not start; the message says what, why, and where to read more."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    process: Process | None = None
+    starts: int = 0
+    failures: int = 0
+
+    async def start(self) -> None:
+        """Start it (again)."""
+        self.starts += 1
+        environment = {**os.environ, **self.environment, SUPERVISED: str(os.getpid())}
+        self.process = await processes.spawn(self.command, log=self.log, environment=environment)
+
+
+class Children:
+    """All of them. `up` once all were ready."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.all: list[Child] = []
+        self.up = False
+        self._tell = tell
+        self._watchers: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    def watch(self, child: Child) -> None:
+        """Start this one again whenever it ends."""
+        self.all.append(child)
+        self.beside(self._restart_for_ever(child))
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this as long as there are children."""
+        self._watchers.append(asyncio.create_task(work))
+
+    def owns(self, pid: int) -> bool:
+        """Whether this process is one of them."""
+        return any(child.process is not None and child.process.pid == pid for child in self.all)
+
+    def refuse_hopeless(self, waited_for: set[str]) -> None:
+        """Raises StartFailed when one that is waited for, or that all need, has failed twice."""
+        for child in self.all:
+            if child.failures >= 2 and (child.name in waited_for or child.name in NEEDED):
+                raise StartFailed(f"{child.name} does not start: {_last_line(child.log)} (see {child.log})")
+
+    async def _restart_for_ever(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        while child.process is not None:
+            began = loop.time()
+            status = await child.process.wait()
+            if self._stopping:
+                return
+            # Before all are up a late failure is a slow machine's, and no sign that the child has ever worked.
+            stable = self.up and loop.time() - began >= STABLE_AFTER_S
+            child.failures = 1 if stable else child.failures + 1
+            wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
+            self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
+            await asyncio.sleep(wait_s)
+            if self._stopping:
+                return
+            await child.start()
+
+    async def stop(self, last: Sequence[str]) -> None:
+        """All but `last` first, so that what they have in hand still gets out; then those, one after the other."""
+        self._stopping = True
+        await asyncio.gather(*(_stopped(child) for child in self.all if child.name not in last))
+        for name in last:
+            await asyncio.gather(*(_stopped(child) for child in self.all if child.name == name))
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+async def _stopped(child: Child) -> None:
+    if child.process is not None:
+        await processes.stop(child.process, grace_s=GRACE_S)
+
+
+def _how(status: int) -> str:
+    """How a process ended, for a person."""
+    return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    return lines[-1][-200:] if lines else "it said nothing"
