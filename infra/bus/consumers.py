@@ -64,8 +64,8 @@ class _Slot:
     """Asks for one message, handles it, asks for the next: with its acknowledgement, where there is one.
 
     Only one request is ever open. Whoever asks anew does so under a new inbox: the server drops the earlier request
-    with its inbox, and what it has brought by then is given back. Otherwise each would live on for ever, asking for
-    its next one, and a worker would take more messages than it has slots.
+    with its inbox. Otherwise each would live on for ever, asking for its next one, and a worker would take more
+    messages than it has slots.
     """
 
     def __init__(self, client: Client, ask_subject: str, hearer: Hearer, nobody_answered: Declare) -> None:
@@ -96,14 +96,17 @@ class _Slot:
             before, following = self._subscription, Next(_REQUEST, self._client.new_inbox())
             self._next = following
             self._heard_at = asyncio.get_running_loop().time()  # the first heartbeat is due from here on
+            if before is not None:
+                # At once: a message that is under way to it comes again in time. A drain would bring it, but flushes,
+                # and when a flush is answered too late nats-py stops reading from its connection.
+                with contextlib.suppress(Error):
+                    await before.unsubscribe()
 
             async def arrived(raw: Msg) -> None:
                 await self._arrived(raw, following)
 
             self._subscription = await self._client.subscribe(following.inbox, cb=arrived)
             await self._ask()
-        if before is not None:
-            await _left(before)
 
     async def _begin_again(self) -> None:
         with contextlib.suppress(Error):  # the connection was closed meanwhile
@@ -172,7 +175,7 @@ class _Slot:
 
 
 async def _left(subscription: Subscription) -> None:
-    """What is on its way to it arrives and is given back."""
-    with contextlib.suppress(Error, TimeoutError):
-        async with asyncio.timeout(DRAIN_WITHIN_S):
-            await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py's
+    """What is on its way to it arrives and is given back. The drain is left to itself, never cancelled: see above."""
+    draining = asyncio.ensure_future(subscription.drain())  # type: ignore[no-untyped-call]  # nats-py's
+    await asyncio.wait({draining}, timeout=DRAIN_WITHIN_S)
+    draining.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, whatever became of it

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -442,3 +443,31 @@ async def test_a_hearer_that_fails_ends_the_run_and_the_batch_comes_again(
     assert sorted(await batches.take(3)) == [1, 2, 3]
     second.close()
     await running
+
+
+@pytest.mark.slow
+async def test_a_bus_that_was_held_up_is_heard_again_at_once_by_the_connection_that_was_there(
+    own_server: "OwnServer",
+    say: Callable[..., Awaitable[None]],
+    until: "Until",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for constant in ("SILENCE_S", "HEARTBEAT_S", "DRAIN_WITHIN_S"):
+        monkeypatch.setattr(consumers, constant, 0.3)
+    loop, hands = asyncio.get_running_loop(), Hands()
+    hands.gate.set()
+    async with Bus(own_server.address, name="worker") as bus, Bus(own_server.address, name="front-end") as front_end:
+        consumer = await bus.hear(DURABLE, hands.hold)
+        assert own_server.process is not None
+        own_server.process.send_signal(signal.SIGSTOP)
+        before, since = consumer._slots[0]._next, loop.time()
+        await until(lambda: consumer._slots[0]._next is not before)  # nothing is heard: it asks anew
+        await until(lambda: loop.time() - since > 2)  # longer than whatever it may be waiting for
+        own_server.process.send_signal(signal.SIGCONT)
+
+        await say(front_end, 1, 1)
+        [taken] = await hands.take(1)
+
+        assert taken == 1
+        assert bus.client.stats["reconnects"] == 0
+        await consumer.stop()
