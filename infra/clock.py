@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from uuid_utils import uuid7
 
@@ -47,6 +48,11 @@ class AgeingClock:
     def now(self) -> datetime:
         passed = timedelta(seconds=self._elapsed_s() - self._began_s)
         return min(self._clock.now(), self._began + passed)
+
+
+def made_at(uuid7: str) -> datetime:
+    """When a UUIDv7 was made: its first 48 bits are milliseconds since 1970."""
+    return datetime.fromtimestamp((UUID(uuid7).int >> 80) / 1e3, UTC)
 
 
 def new_id() -> str:

@@ -86,9 +86,13 @@ class Children:
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
             self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
             await asyncio.sleep(wait_s)
-            if self._stopping:
-                return
-            await child.start()
+            while not self._stopping:
+                try:
+                    await child.start()
+                    break
+                except OSError as error:  # no process, no memory, no log file: it may pass
+                    self._tell(f"restart    {child.name} cannot be started: {error}; tried again")
+                    await asyncio.sleep(RESTART_LONGEST_S)
 
     async def stop(self, last: Sequence[str]) -> None:
         """All but `last` first, so that what they have in hand still gets out; then those, one after the other."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
@@ -13,12 +13,11 @@ from infra.clock import Clock, new_id
 from infra.telemetry import root
 from schemas import subjects
 from schemas.errors import InvalidField, SchemaError
-from schemas.event import Event, Fact
+from schemas.event import Event, Fact, Meta
 from schemas.intake import AudioSubmitted, Submission, TextSubmitted
 from schemas.subjects import DEAD_STREAM, parse_subject
+from schemas.tasks import TaskCompleted
 from schemas.turns import SpeechTurnOpened, TextTurnOpened
-
-SHOWN_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class DeadLetter:
 async def letters(bus: Bus, *, stage: str | None = None, error: str | None = None) -> list[DeadLetter]:
     """The dead letters that are kept, oldest first; of one stage, of one error (its class name or words of it)."""
     subject = f"{DEAD_SUBJECT}.{stage or '*'}"
-    found = [_read(number, message) for number, message in await bus.messages(DEAD_STREAM, subject, SHOWN_MAX)]
+    found = [_read(number, message) for number, message in await bus.messages(DEAD_STREAM, subject)]
     wanted = (error or "").casefold()
     return [each for each in found if wanted in f"{each.error}: {each.message}".casefold()]
 
@@ -59,12 +58,14 @@ async def drop(bus: Bus, chosen: Sequence[DeadLetter]) -> None:
 
 
 async def retry(bus: Bus, clock: Clock, chosen: DeadLetter) -> str:
-    """Submit the letter's turn again, as a new turn of its conversation, and drop the letter; the new turn's id.
+    """Submit the letter's turn again, as a new turn of its conversation; the new turn's id.
 
-    The old turn has ended and stays as it ended. Raises InvalidField when the letter names no turn that was opened:
-    what was never readable cannot be sent again.
+    The old turn has ended and stays as it ended; all letters of it are dropped. Raises InvalidField when the letter
+    names no turn that was opened (what was never readable cannot be sent again), or one in which something was done:
+    it would be done twice.
     """
     opened = await _opening(bus, chosen)
+    await _refuse_if_done(bus, chosen, opened.meta)
     submission: Submission = (
         TextSubmitted(text=opened.fact.text)
         if isinstance(opened.fact, TextTurnOpened)
@@ -75,8 +76,19 @@ async def retry(bus: Bus, clock: Clock, chosen: DeadLetter) -> str:
     update |= {"stage": "front-end", "time": clock.now(), "deadline": None}
     event = Event[Fact].first(submission, opened.meta.model_copy(update=update))
     await bus.say(event, Hop("front-end", traceparent=root(turn)))
-    await drop(bus, [chosen])
+    await drop(bus, [each for each in await letters(bus) if each.turn == chosen.turn])
     return turn
+
+
+async def _refuse_if_done(bus: Bus, chosen: DeadLetter, old: Meta) -> None:
+    told = await bus.turn_events(old.tenant_id, old.run_id, old.conversation_id, old.turn_id, TaskCompleted.token)
+    done = [
+        event.fact.outcome for _, event in told if isinstance(event.fact, TaskCompleted) and event.fact.outcome.success
+    ]
+    if done:
+        told_then = "; ".join(outcome.message for outcome in done)
+        expected = f"a turn in which nothing was done; in this one something was, and would be again: {told_then}"
+        raise InvalidField("NUMBER", chosen.number, expected)
 
 
 async def _opening(bus: Bus, chosen: DeadLetter) -> Event[Any]:
@@ -93,12 +105,14 @@ async def _opening(bus: Bus, chosen: DeadLetter) -> Event[Any]:
 
 def _hopeless(chosen: DeadLetter) -> InvalidField:
     return InvalidField(
-        "NUMBER", chosen.number, "a letter whose turn was opened; this one can only be shown or dropped"
+        "NUMBER",
+        chosen.number,
+        "a letter whose turn was opened and is still in the stream; this one can be shown or dropped",
     )
 
 
 def _read(number: int, message: Stored) -> DeadLetter:
-    about = json.loads(message.headers.get("Parley-About", "{}"))
+    about = _about(message.headers.get("Parley-About", "{}"))
     subject = message.headers.get("Parley-Subject", "")
     parts = subject.split(".")
     return DeadLetter(
@@ -106,9 +120,18 @@ def _read(number: int, message: Stored) -> DeadLetter:
         stage=message.headers.get("Parley-Stage", ""),
         error=str(about.get("error", "")),
         message=str(about.get("message", "")),
-        tries=int(about.get("tries", 1)),
+        tries=tries if isinstance(tries := about.get("tries"), int) else 1,
         turn=parts[-2] if subject.startswith(f"{subjects.ROOT}.") and len(parts) == 8 else None,
         subject=subject,
         stack=str(about.get("stack", "")),
         payload=message.data,
     )
+
+
+def _about(text: str) -> dict[str, Any]:
+    """What the letter tells of itself; nothing when somebody else has put it there."""
+    try:
+        about = json.loads(text)
+    except ValueError:
+        about = None
+    return about if isinstance(about, dict) else {}

@@ -13,6 +13,7 @@ from typing import Any, Final
 from infra.blobs.port import BlobStore
 from infra.bus.connection import Bus
 from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.errors import BusUnavailable
 from infra.clock import Clock, new_id
 from infra.settings import Settings
 from infra.telemetry import root
@@ -26,6 +27,8 @@ from schemas.intake import AudioSubmitted, InterruptRequested, Submission
 from schemas.speech import ApologySpoken
 from schemas.turns import TurnEnd, TurnFailed
 
+SUBMIT_TRIES: Final = 3  # each waits for the bus's acknowledgement for some seconds
+SUBMIT_AGAIN_S: Final = 0.5
 APOLOGY_GRACE_S: Final = 5.0  # after a failure: as long as the voice may take to tell of it
 END_GRACE_S: Final = 15.0  # after the turn's own deadline: then the keeper itself must be gone
 
@@ -100,7 +103,7 @@ class FrontEnd:
         followed = FollowedTurn(meta)
         event = Event[Fact].first(submission, meta.model_copy(update={"type": type(submission).__name__}))
         async with self._followed(meta) as coming:
-            await self._bus.say(event, Hop("front-end", traceparent=root(meta.turn)))
+            await self._submit(event)
             turn_s = self._settings.turn.timeout_s
             limit_s = turn_s * WAITING_MAX + END_GRACE_S  # so many turns may stand before it
             while followed.ended is None:
@@ -119,6 +122,19 @@ class FrontEnd:
             if isinstance(followed.ended, TurnFailed) and meta.speech:
                 await self._hear_apology(coming, followed, on_told)
         return followed
+
+    async def _submit(self, event: Event[Fact]) -> None:
+        """The same submission again while nobody knows whether the bus has it: a second copy counts for nothing."""
+        hop = Hop("front-end", traceparent=root(event.meta.turn))
+        for _ in range(SUBMIT_TRIES - 1):
+            with contextlib.suppress(BusUnavailable):
+                await self._bus.say(event, hop)
+                return
+            await asyncio.sleep(SUBMIT_AGAIN_S)
+        try:
+            await self._bus.say(event, hop)
+        except BusUnavailable as error:
+            raise BusUnavailable(f"{error}; turn {event.meta.turn} may have been accepted all the same") from error
 
     async def _hear_apology(
         self, coming: asyncio.Queue[Told], followed: FollowedTurn, on_told: Callable[[Told], None] | None

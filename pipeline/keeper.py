@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from infra.clock import Clock
+from infra.clock import Clock, made_at
 from infra.state import history, outbox, turns
 from infra.state.port import State
 from infra.state.turns import Sentence, Turn
@@ -24,6 +24,7 @@ from schemas.event import Event, Fact, Meta
 NAME: Final = "keeper"
 TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
 APOLOGY_WITHIN = timedelta(seconds=15)  # after the turn's end; who comes later has read it, or asked again
+STOPPED_AHEAD = timedelta(hours=1)  # a turn that old, and not in the books, does not wait to be taken in
 SWEEP_BATCH = 100
 
 HEARS: Final = (chat.ReplyChosen, speech.SpeechReady, said.StageFailed)
@@ -38,6 +39,7 @@ SAYS: Final = (
     said.ApologyRequested,
     said.FeedbackRecorded,
 )
+_NEWER: Final = "interrupted by a newer turn"
 _OPENED, _ENDED, _APOLOGY = 0, 1, 2  # the index of what the keeper says because of a submission
 
 _INPUT: Final = ("invalid", "unusable-audio", "too-many")  # of which the person is told what would be right
@@ -139,8 +141,11 @@ class Keeper:
             await turns.refuse(tx, meta)
             await self._fail(tx, event, *refusal)
             return
-        if event.fact.interrupts and (open_turn := await turns.opened(tx, meta)) is not None:
-            await self._interrupt(tx, open_turn, "interrupted by a newer turn", by=meta.turn, played=None)
+        if event.fact.interrupts:
+            while (before := await turns.next_waiting(tx, meta)) is not None and before.turn != meta.turn:
+                await self._interrupt(tx, before, _NEWER, by=meta.turn, played=None)
+            if (open_turn := await turns.opened(tx, meta)) is not None:
+                await self._interrupt(tx, open_turn, _NEWER, by=meta.turn, played=None)
         await self._open_next(tx, meta)
 
     async def _open_next(self, tx: Books, meta: Meta) -> None:
@@ -163,14 +168,18 @@ class Keeper:
 
     async def _stop_on_request(self, tx: Books, meta: Meta, request: intake.InterruptRequested) -> None:
         turn = await turns.find(tx, meta)
-        if turn is not None and turn.status in ("open", "waiting"):
+        if turn is None and self._clock.now() - made_at(meta.turn_id) < STOPPED_AHEAD:
+            # It still waits in the intake stream: it is ended before it begins, and ignored when it comes.
+            await turns.insert(tx, Event[Fact].first(request, meta), "waiting", self._clock.now())
+            turn = await turns.find(tx, meta)
+        if turn is not None and turn.status in ("open", "waiting") and turn.conversation == meta.conversation:
             await self._interrupt(tx, turn, request.reason, by=None, played=request.sentences_played)
 
     # What the stages tell
 
     async def _note(self, tx: Books, event: Event[Any]) -> None:
         turn = await turns.find(tx, event.meta)
-        if turn is None or turn.status != "open":
+        if turn is None or turn.status != "open" or turn.conversation != event.meta.conversation:
             return
         match event.fact:
             case said.StageFailed() as failure:

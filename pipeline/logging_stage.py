@@ -14,8 +14,9 @@ from typing import Final
 from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery
 from infra.bus.streams import Durable, tokens_of
+from infra.clock import Clock
 from infra.event_log.log import EventLog
-from infra.event_log.port import Batch, Parameter, QueryRefused, Row, StreamIdentity, Table
+from infra.event_log.port import Batch, Parameter, QueryRefused, Row, StreamChanged, StreamIdentity, Table
 from schemas import subjects
 from stages.training_logger import TRAINING_LOGGER, TrainingLoggerGiven
 
@@ -36,7 +37,8 @@ log = logging.getLogger("parley.log")
 class LogKeeping:
     """The logger at work."""
 
-    def __init__(self, event_log: EventLog, bus: Bus) -> None:
+    def __init__(self, event_log: EventLog, bus: Bus, clock: Clock) -> None:
+        self._clock = clock
         self._log = event_log
         self._bus = bus
         self.recorded = 0
@@ -58,7 +60,12 @@ class LogKeeping:
 
         async def heard(deliveries: list[Delivery]) -> None:
             rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
-            done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
+            try:
+                done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
+            except StreamChanged as changed:  # the machine lost power, and the bus its last messages: places come again
+                renewed(self._clock.now())
+                log.warning("%s; what follows is recorded as another stream's", changed)
+                done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
             for delivery in deliveries:
                 await delivery.ack()
             self.recorded += done.recorded

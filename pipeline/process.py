@@ -156,7 +156,7 @@ async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) 
 
     event_log = await open_log(wiring.log_path(settings), clock=clock)
     try:
-        keeping = LogKeeping(event_log, bus)
+        keeping = LogKeeping(event_log, bus, clock)
         presence = await _present(topology.LOGGER, bus, clock, keeping.counts)
         await Metrics(topology.LOGGER, str(os.getpid()), keeping.counts).announce(bus)
         presence.ready = True

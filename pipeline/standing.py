@@ -57,6 +57,8 @@ async def standing_of(bus: Bus, settings: Settings) -> Standing:
         if worker.behind > BEHIND_MUCH
     ]
     wrong += [] if engine_ok else [engine]
+    closed = await bus.why_intake_is_closed()
+    wrong += [] if closed is None else [f"no turn is taken in: {closed}"]
     return Standing(bus.url, bus.version, engine, tuple(workers), tuple(wrong))
 
 

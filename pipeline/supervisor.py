@@ -29,6 +29,7 @@ from pipeline.process import connected
 from schemas.errors import shown
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
+KEEPERS: Final = 2  # without one no turn begins or ends: when one hangs, the other goes on
 WRITE_ERRORS_EVERY_S: Final = 1.0
 _POLL_S: Final = 0.1
 
@@ -108,9 +109,10 @@ class Supervisor:
             environment["PARLEY_BUS__TOKEN"] = address.token
         for name in self._names:
             command = [sys.executable, "-m", "pipeline.process", name]
-            child = Child(name, command, self._logs / f"{name}.log", environment)
-            await child.start()
-            self._children.watch(child)
+            for log in (f"{name}.log", f"{name}-2.log")[: KEEPERS if name == topology.KEEPER else 1]:
+                child = Child(name, command, self._logs / log, environment)
+                await child.start()
+                self._children.watch(child)
 
     async def _wait_until_ready(self, address: BusAddress, engine: EngineSettings) -> None:
         loop = asyncio.get_running_loop()

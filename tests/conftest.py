@@ -246,10 +246,9 @@ class Parley:
         return found
 
     def pid_of(self, name: str) -> int:
-        """The process of a worker, or of the bus or the engine."""
+        """The process of a worker (of several, the first), or of the bus or the engine."""
         part = {"bus": "nats-server", "engine": "infra.engines.llama_cpp"}.get(name, f"pipeline.process\0{name}\0")
-        [pid] = [pid for pid in descendants(self.process.pid) if part in command_line(pid)]
-        return pid
+        return next(pid for pid in descendants(self.process.pid) if part in command_line(pid))
 
     def wait_for(self, condition: Callable[[], bool], within_s: float = 150.0) -> None:
         """Wait for what nothing tells of. Raises TimeoutError."""

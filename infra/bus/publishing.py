@@ -3,16 +3,17 @@
 What a stream refuses, and why, becomes one of three errors; nothing is retried here.
 """
 
+import contextlib
 from abc import abstractmethod
 from dataclasses import dataclass
 
 import nats.errors
 from nats.js import JetStreamContext
-from nats.js.errors import APIError, NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from infra.bus import delivery, streams
 from infra.bus.delivery import Hop
-from infra.bus.errors import BusFull, BusUnavailable, Overtaken
+from infra.bus.errors import BusFull, BusUnavailable, Overtaken, reaching
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 
@@ -82,6 +83,15 @@ class Publishing:
         except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
             raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
         return Receipt(ack.seq, bool(ack.duplicate))
+
+    async def why_intake_is_closed(self) -> str | None:
+        """The reason for which no turn is taken in; None when turns are, or nothing is declared yet.
+
+        Raises BusUnavailable.
+        """
+        with reaching("intake"), contextlib.suppress(NotFoundError):
+            return await streams.why_closed(self.js)
+        return None
 
     async def _why_full(self, refused: APIError) -> str:
         """The keeper's reason when it has closed intake, else the bus's own."""

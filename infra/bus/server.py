@@ -101,9 +101,12 @@ class WriteErrors:
 
     def found(self) -> bool:
         """Whether it has happened since the last look."""
-        with self._log.open("rb") as file:
-            file.seek(self._read_bytes)
-            told = file.read()
+        try:
+            with self._log.open("rb") as file:
+                file.seek(self._read_bytes)
+                told = file.read()
+        except OSError:  # moved away: it tells nothing
+            return False
         self._read_bytes += len(told)
         return any(words in told.lower() for words in _GAVE_UP)
 

@@ -14,13 +14,15 @@ from schemas.event import Event, Fact, Meta
 Status = Literal["waiting", "open", "completed", "failed", "interrupted"]
 KEPT_FOR = timedelta(days=7)  # ended turns, so that a submission that comes again is known
 _TURN = "tenant = ? AND run = ? AND turn = ?"
-_COLUMNS = "number, status, submission, speech, deadline, asked, reply, sentences"
+_COLUMNS = "turn, conversation, number, status, submission, speech, deadline, asked, reply, sentences"
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One turn as the books have it."""
 
+    turn: str
+    conversation: str
     number: int
     status: str
     submission: bytes
@@ -177,6 +179,8 @@ def _key(meta: Meta) -> tuple[str, str, str]:
 
 def _turn(row: Row) -> Turn:
     return Turn(
+        turn=row.text("turn"),
+        conversation=row.text("conversation"),
         number=row.whole("number"),
         status=row.text("status"),
         submission=row.blob("submission"),

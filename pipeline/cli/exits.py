@@ -41,7 +41,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except BusFull as error:
-        fail(f"busy: {error}; nothing was accepted, try again in a few seconds", Exit.BUSY)
+        fail(f"busy, nothing was accepted: {error}", Exit.BUSY)
     except (BusUnavailable, BusServerFailed, StartFailed, AlreadyRunning, NoEnd) as error:
         fail(str(error), Exit.NOT_RUNNING)
     except (StateError, EventLogError, BlobError, WeightsMissing) as error:

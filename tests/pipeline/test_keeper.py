@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -523,10 +523,48 @@ async def test_a_turn_that_waits_can_be_stopped_before_it_opens(keeper: Keeper, 
     assert opened.fact == TextTurnOpened(text="three")
 
 
-async def test_stopping_a_turn_that_never_was_or_has_ended_says_nothing(keeper: Keeper, talk: "Talk") -> None:
+async def test_a_turn_that_is_stopped_before_it_was_taken_in_ends_at_once_and_never_begins(
+    keeper: Keeper, talk: "Talk"
+) -> None:
     ann = talk()
     turn = ann.text()
-    assert await told(keeper, ann.stop(turn)) == []
+
+    [ended] = await told(keeper, ann.stop(turn))
+
+    assert (type(ended.fact), ended.meta.turn) == (TurnInterrupted, turn.meta.turn)
+    assert await told(keeper, turn, ann.stop(turn)) == []
+    assert kinds(await told(keeper, ann.text())) == [TextTurnOpened]
+
+
+async def test_stopping_a_turn_that_has_ended_or_was_long_ago_says_nothing(
+    keeper: Keeper, talk: "Talk", clock: SetClock
+) -> None:
+    ann = talk()
+    turn, forgotten = ann.text(), ann.text()
     await told(keeper, turn, *ann.chosen(turn, "Done."))
 
     assert await told(keeper, ann.stop(turn)) == []
+    clock.at = datetime.now(UTC) + timedelta(hours=2)  # ids are made by the real clock
+    assert await told(keeper, ann.stop(forgotten)) == []
+
+
+async def test_a_turn_that_interrupts_does_not_wait_for_those_that_wait(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    first, second, third = ann.text("one"), ann.text("two"), ann.text("three")
+    await told(keeper, first, second, third)
+
+    said = await told(keeper, ann.text("enough", interrupts=True))
+
+    assert kinds(said) == [TurnInterrupted] * 3 + [TextTurnOpened]
+    assert {event.meta.turn for event in said[:3]} == {turn.meta.turn for turn in (first, second, third)}
+    assert said[-1].fact == TextTurnOpened(text="enough")
+
+
+async def test_what_is_told_in_another_conversation_changes_no_turn_of_this_one(keeper: Keeper, talk: "Talk") -> None:
+    ann, eve = talk(), talk()
+    turn = ann.text()
+    await told(keeper, turn)
+    for forged in (ann.failed(turn), ann.stop(turn)):
+        meta = forged.meta.model_copy(update={"conversation": eve.conversation})
+
+        assert await told(keeper, forged.model_copy(update={"meta": meta})) == []
