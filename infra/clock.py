@@ -50,6 +50,11 @@ class AgeingClock:
         return min(self._clock.now(), self._began + passed)
 
 
+def ms_between(since: datetime, until: datetime) -> float:
+    """Milliseconds between two moments; 0 where the clocks of two machines disagree."""
+    return max((until - since).total_seconds() * 1e3, 0.0)
+
+
 def made_at(uuid7: str) -> datetime:
     """When a UUIDv7 was made: its first 48 bits are milliseconds since 1970."""
     return datetime.fromtimestamp((UUID(uuid7).int >> 80) / 1e3, UTC)

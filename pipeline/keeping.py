@@ -15,13 +15,14 @@ from typing import Final, Protocol
 from infra.bus.connection import Bus
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
-from infra.clock import AgeingClock, Clock
+from infra.clock import AgeingClock, Clock, ms_between
 from infra.state import outbox, pruning, turns
 from infra.state.errors import StateCorrupt
 from infra.state.port import State
 from infra.telemetry import Telemetry, root
 from pipeline import dead_letters, keeper, retry
 from pipeline.books import Words
+from pipeline.counts import Counts
 from pipeline.heartbeat import Heartbeat
 from pipeline.keeper import Keeper
 from pipeline.patience import PASSING, patiently
@@ -84,7 +85,8 @@ class Keeping:
         self._published: list[str] = []  # noted in the outbox by the next sweep
         self._leaving = asyncio.Event()
         self._broken: StateCorrupt | None = None
-        self.in_flight = 0
+        self.counts = Counts()
+        self.timed: Callable[[float, float], None] = lambda _queue_ms, _work_ms: None  # of each event that was heard
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep until `stop` is set; what is in hand then is finished. Raises StateCorrupt when the state is damaged."""
@@ -118,25 +120,32 @@ class Keeping:
         await self._answered(delivery, self._ran_out)
 
     async def _answered(self, delivery: Delivery, work: Callable[[Delivery], Awaitable[None]]) -> None:
-        self.in_flight += 1
+        self.counts.in_flight += 1
         try:
             with Heartbeat(delivery):
-                await patiently(lambda _again: work(delivery), self._leaving, _wait_out)
+                await patiently(lambda _again: work(delivery), self._leaving, self._wait_out)
             await delivery.ack()
+            self.counts.handled += 1
         except PASSING as error:
             log.warning("keeper: %s; the message will come again", error)
             await self._again(delivery)
         except StateCorrupt as error:
             self._break(error)
         except Exception:
+            self.counts.failed += 1
             log.exception("keeper: %s was not answered; it will come again", delivery.subject)
             await self._again(delivery)
         finally:
-            self.in_flight -= 1
+            self.counts.in_flight -= 1
 
     async def _again(self, delivery: Delivery) -> None:
+        self.counts.retried += 1
         with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
             await delivery.again_in(retry.delay_s(delivery.attempt))
+
+    def _wait_out(self, trouble: Exception, wait_s: float) -> None:
+        self.counts.retried += 1
+        log.warning("keeper: %s; again in %.2f s", trouble, wait_s)
 
     def _break(self, error: StateCorrupt) -> None:
         """Nothing more can be done here: the process ends, and finds the state mended when it is started again."""
@@ -145,6 +154,7 @@ class Keeping:
         self._leaving.set()
 
     async def _event(self, delivery: Delivery) -> None:
+        received = self._clock.now()
         try:
             event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
         except SchemaError as error:
@@ -154,9 +164,11 @@ class Keeping:
             told = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
             await self._publish(await self._rules.catch_up([said for _, said in told]))
         await self._publish(await self._rules.handle(event))
+        self.timed(ms_between(event.meta.time, received), ms_between(received, self._clock.now()))
 
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:
         """What cannot be read is kept as a dead letter, and its turn, if the subject names one, fails."""
+        self.counts.dead += 1
         failure = dead_letters.failure_of(keeper.NAME, error, delivery.attempt)
         await dead_letters.bury(self._bus, delivery, failure, error)
         with contextlib.suppress(SchemaError):
@@ -251,7 +263,3 @@ class Keeping:
 
 def _may_interrupt(event: Event[Fact]) -> bool:
     return isinstance(event.fact, InterruptRequested) or (isinstance(event.fact, Submission) and event.fact.interrupts)
-
-
-def _wait_out(trouble: Exception, wait_s: float) -> None:
-    log.warning("keeper: %s; again in %.2f s", trouble, wait_s)

@@ -41,13 +41,16 @@ class LogKeeping:
         self._clock = clock
         self._log = event_log
         self._bus = bus
+        self.handled = 0  # messages, also those that had been recorded before
+        self.in_flight = 0
         self.recorded = 0
         self.copies = 0
         self.invalid = 0
 
     def counts(self) -> Mapping[str, int]:
         """What was done since the start."""
-        return {"recorded": self.recorded, "copies": self.copies, "invalid": self.invalid}
+        told = {"recorded": self.recorded, "copies": self.copies, "invalid": self.invalid}
+        return {"handled": self.handled, "in_flight": self.in_flight, **told}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set. Raises when the log cannot be written: the supervisor starts it again."""
@@ -59,6 +62,7 @@ class LogKeeping:
             identity = StreamIdentity(subjects.EVENT_STREAM, created)
 
         async def heard(deliveries: list[Delivery]) -> None:
+            self.in_flight = len(deliveries)
             rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
             try:
                 done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
@@ -68,6 +72,8 @@ class LogKeeping:
                 done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
             for delivery in deliveries:
                 await delivery.ack()
+            self.in_flight = 0
+            self.handled += len(deliveries)
             self.recorded += done.recorded
             self.copies += done.copies
             self.invalid += done.invalid

@@ -13,6 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from infra.bus.connection import Bus
+from infra.clock import Clock
+from pipeline import topology
+from schemas.subjects import EVENT_STREAM
 
 SUBJECT: Final = "parley.metrics"
 WAIT_S: Final = 0.5
@@ -67,7 +70,7 @@ class _Counts(Collector):
             yield family
 
 
-async def gathered(bus: Bus, wait_s: float = WAIT_S) -> str:
+async def gathered(bus: Bus, clock: Clock, wait_s: float = WAIT_S) -> str:
     """The metrics of all processes that answer within `wait_s`, and how far each stage is behind."""
     from pipeline.standing import backlogs
 
@@ -84,7 +87,11 @@ async def gathered(bus: Bus, wait_s: float = WAIT_S) -> str:
     behind = GaugeMetricFamily("parley_stage_behind", "Events that nobody has taken yet.", labels=("stage",))
     for stage, (waiting, _) in (await backlogs(bus)).items():
         behind.add_metric((stage,), waiting)
-    return merged([answer.decode() for answer in answers], [behind])
+    age = GaugeMetricFamily("parley_stage_queue_age_seconds", "Age of the oldest event that waits.", labels=("stage",))
+    for stage in topology.PROCESSES:
+        since = await bus.waiting_since(EVENT_STREAM, stage)
+        age.add_metric((stage,), 0.0 if since is None else max((clock.now() - since).total_seconds(), 0.0))
+    return merged([answer.decode() for answer in answers], [behind, age])
 
 
 def merged(expositions: Iterable[str], more: Iterable[Metric] = ()) -> str:

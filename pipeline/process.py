@@ -139,9 +139,11 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         gate = IntakeGate(bus, settings.data_dir, room_min_mb=limits.room_min_mb)
         telemetry = Telemetry(topology.KEEPER, settings.telemetry.otlp_endpoint)
         keeping = Keeping(rules, state, bus, clock, telemetry, (gate, Trimming(bus, settings.turn.timeout)))
-        counts: Counter = lambda: {"in_flight": keeping.in_flight}  # noqa: E731  # one line, used twice
+        counts: Counter = lambda: asdict(keeping.counts)  # noqa: E731  # one line, used twice
         presence = await _present(topology.KEEPER, bus, clock, counts)
-        await Metrics(topology.KEEPER, str(os.getpid()), counts).announce(bus)
+        metrics = Metrics(topology.KEEPER, str(os.getpid()), counts)
+        keeping.timed = metrics.handled
+        await metrics.announce(bus)
         presence.ready = True
         log.info("the keeper is ready")
         try:

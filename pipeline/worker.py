@@ -18,10 +18,11 @@ from infra.bus.consumers import Consumer
 from infra.bus.delivery import TRACEPARENT, TYPE, Delivery, Hop
 from infra.bus.errors import BusUnavailable, Overtaken
 from infra.bus.streams import Durable, tokens_of
-from infra.clock import Clock
+from infra.clock import Clock, ms_between
 from infra.state.errors import StateCorrupt, TurnOver
 from infra.telemetry import Telemetry
 from pipeline import dead_letters, retry
+from pipeline.counts import Counts
 from pipeline.ended_turns import EndedTurns
 from pipeline.heartbeat import Heartbeat
 from pipeline.metrics import Metrics
@@ -38,17 +39,6 @@ LISTENED_MS = 1_000.0  # an event that has waited for longer may have waited whi
 
 log = logging.getLogger("parley.worker")
 G = TypeVar("G")
-
-
-@dataclass(slots=True)
-class Counts:
-    """What this worker has done since it started."""
-
-    handled: int = 0
-    dropped: int = 0  # too late, or the turn had ended
-    retried: int = 0
-    dead: int = 0
-    in_flight: int = 0
 
 
 @dataclass(slots=True)
@@ -103,6 +93,7 @@ class Worker(Generic[G]):
             self.broken = error
             self.broke.set()  # its process ends: opening the state again is the way to find it mended
         except Exception:
+            self.counts.failed += 1
             log.exception("%s: a message was not answered; it will come again", self.stage.name)
         finally:
             self.counts.in_flight -= 1
@@ -116,12 +107,13 @@ class Worker(Generic[G]):
         try:
             event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
         except SchemaError as error:
+            self.counts.failed += 1
             await self._give_up(delivery, error, None)
             return
         meta = event.meta
         left_s = (meta.deadline - received).total_seconds() if meta.deadline else None
         ends_with_turn = not event.fact.after_end
-        if ends_with_turn and _ms(meta.time, received) > LISTENED_MS and await self._ended_unheard(meta):
+        if ends_with_turn and ms_between(meta.time, received) > LISTENED_MS and await self._ended_unheard(meta):
             self._ended.end(meta.turn)
         if (ends_with_turn and meta.turn in self._ended) or (left_s is not None and left_s <= 0):
             self.counts.dropped += 1  # the keeper ends it; nobody waits for this any more
@@ -150,13 +142,13 @@ class Worker(Generic[G]):
         else:
             self.counts.handled += 1
             now = self._clock.now()
-            self.metrics.handled(_ms(meta.time, received), _ms(received, now))
+            self.metrics.handled(ms_between(meta.time, received), ms_between(received, now))
         await delivery.ack()
 
     async def _work(self, event: Event[Any], delivery: Delivery, received: datetime, again: bool) -> None:
         stage, meta = self.stage, event.meta
         earlier = await self._said_before(meta) if again or delivery.attempt > 1 else Earlier()
-        queue_ms = _ms(meta.time, received)
+        queue_ms = ms_between(meta.time, received)
         attributes: dict[str, str | int | float] = {
             "parley.queue_ms": queue_ms,
             "parley.attempt": delivery.attempt,
@@ -174,7 +166,7 @@ class Worker(Generic[G]):
                         now = self._clock.now()
                         said = fact if isinstance(fact, Event) else event.following(stage.name, index, fact, now)
                         index += 1
-                        work_ms = _ms(received, now)
+                        work_ms = ms_between(received, now)
                         if span.recording:
                             span.attributes |= {"parley.work_ms": work_ms, **_used(said.fact)}
                         await self._say(
@@ -229,6 +221,7 @@ class Worker(Generic[G]):
         )
 
     async def _failed(self, delivery: Delivery, error: Exception, meta: Meta) -> None:
+        self.counts.failed += 1
         if isinstance(error, SchemaError) or retry.is_last(delivery.attempt):
             await self._give_up(delivery, error, meta)
             return
@@ -258,8 +251,3 @@ def _used(fact: Fact) -> dict[str, str]:
     """The engine, recogniser or voice that a fact names, as a span's attributes."""
     uses = [value for _, value in fact if isinstance(value, EngineUse | ModelUse)]
     return {"parley.engine": uses[0].backend, "parley.model": uses[0].model} if uses else {}
-
-
-def _ms(since: datetime, until: datetime) -> float:
-    """Milliseconds between two moments; 0 where clocks of two machines disagree."""
-    return max((until - since).total_seconds() * 1e3, 0.0)

@@ -3,8 +3,9 @@
 import contextlib
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -20,6 +21,7 @@ from schemas.ids import ConversationId, RunId, Tenant, TurnId
 
 READ_BATCH = 256
 READ_TIMEOUT_S = 5.0
+WAITING_TIMEOUT_S = 1.0
 NO_PLACE = 2**63 - 1  # beyond any message
 
 _NO_SUCH_MESSAGE = 10057
@@ -122,6 +124,31 @@ class Reading:
             return NO_PLACE
         return info.ack_floor.stream_seq if info.ack_floor else 0
 
+    async def waiting_since(self, stream: str, durable: str) -> datetime | None:
+        """When the oldest message was stored that nobody has taken from a durable yet; None when there is none."""
+        with reaching(stream):
+            try:
+                info = await self.js.consumer_info(stream, durable)
+            except NotFoundError:
+                return None
+            if not info.num_pending:
+                return None
+            config = ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=(info.delivered.stream_seq if info.delivered else 0) + 1,
+                ack_policy=AckPolicy.NONE,
+                mem_storage=True,
+                inactive_threshold=30.0,
+                filter_subject=info.config.filter_subject,
+                filter_subjects=info.config.filter_subjects,
+            )
+            async with self._reading(stream, config) as pull:
+                try:
+                    [raw] = await pull.fetch(batch=1, timeout=WAITING_TIMEOUT_S)
+                except TimeoutError:  # it was taken meanwhile
+                    return None
+        return raw.metadata.timestamp
+
     async def forget_before(self, stream: str, seq: int) -> int:
         """Delete all messages of a stream before the place `seq`; how many went."""
         with reaching(stream):
@@ -137,8 +164,7 @@ class Reading:
             if error.err_code != _NO_SUCH_MESSAGE:
                 raise BusUnavailable(f"{stream}: {error.description}") from error
 
-    @asynccontextmanager
-    async def _reader(self, stream: str, subject: str) -> AsyncIterator[JetStreamContext.PullSubscription]:
+    def _reader(self, stream: str, subject: str) -> AbstractAsyncContextManager[JetStreamContext.PullSubscription]:
         config = ConsumerConfig(
             deliver_policy=DeliverPolicy.ALL,
             ack_policy=AckPolicy.NONE,
@@ -146,6 +172,11 @@ class Reading:
             inactive_threshold=30.0,
             filter_subject=subject,
         )
+        return self._reading(stream, config)
+
+    @asynccontextmanager
+    async def _reading(self, stream: str, config: ConsumerConfig) -> AsyncIterator[JetStreamContext.PullSubscription]:
+        """A consumer that lives as long as the block."""
         info = await self.js.add_consumer(stream, config)
         pull = await self.js.pull_subscribe_bind(consumer=info.name, stream=stream)
         try:

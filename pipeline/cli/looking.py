@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import settings as configuration
+from infra.clock import SystemClock
 from pipeline import checkup
 from pipeline import topology as parts
 from pipeline.cli import exits
@@ -91,4 +92,4 @@ def metrics() -> None:
 
 async def _metrics() -> str:
     async with bus_of(configuration.load()) as bus:
-        return await gathered(bus)
+        return await gathered(bus, SystemClock())

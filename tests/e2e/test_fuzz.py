@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from infra.bus.errors import BusFull, BusUnavailable, Overtaken
 from infra.bus.streams import DEAD_SUBJECT
-from infra.clock import new_id
+from infra.clock import SystemClock, new_id
 from infra.engines.scripted import Answer
 from pipeline import dead_desk, metrics, presence, topology
 from pipeline.logging_stage import ASK_SUBJECT, ask_log
@@ -133,7 +133,7 @@ async def test_whatever_is_asked_answers_go_on(
     await nobody_minds(running)
     assert (await ask_log(running.bus, "SELECT 1 AS one")).rows == ((1,),)
     assert {present.name for present in await presence.who_is_there(running.bus)} == set(topology.PROCESSES)
-    assert "parley_stage_handled" in await metrics.gathered(running.bus)
+    assert "parley_stage_handled" in await metrics.gathered(running.bus, SystemClock())
 
 
 async def test_what_was_refused_can_be_looked_at_and_everything_else_is_as_it_should_be(running: "Whole") -> None:
