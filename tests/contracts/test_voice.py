@@ -78,12 +78,11 @@ async def test_calls_that_overlap_each_get_their_own_sound(voice: Voice) -> None
 
 
 async def test_a_call_that_is_given_up_does_not_disturb_the_next(voice: Voice) -> None:
-    alone = await voice.speak("No.")
     given_up = asyncio.ensure_future(voice.speak(" ".join([SENTENCE] * 20)))
     await asyncio.sleep(0)  # it has begun
     given_up.cancel()
 
-    assert (await voice.speak("No.")).audio_s == pytest.approx(alone.audio_s, abs=0.05)
+    assert 0.3 < (await voice.speak("No.")).audio_s < 1.5, "its own sound, and nothing of the other's minute"
     assert given_up.cancelled()
 
 
