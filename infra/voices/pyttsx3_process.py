@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,14 +20,17 @@ import espeakng_loader
 import pyttsx3
 
 RATE_WPM = 165  # eSpeak's default of 200 is hard to follow
-TRIES = 3  # now and then its loop ends before it has begun to speak, and nothing is written
+TRIES = 3  # its loop may be ended by the end of the sentence before it, and has then not begun to speak
 _GRACE_S = 2.0  # the parent's own limit comes first
+
+Settled = Callable[[], object]
+"""Returns when eSpeak's thread has nothing left to do."""
 
 
 def serve(questions: BinaryIO, answers: BinaryIO, voice: str, within_s: float) -> None:
     """Answer `{"text": ...}` with `{"size_bytes": n, "rate_hz": r}` and n bytes of PCM s16le, or `{"error": ...}`."""
     try:
-        engine = _engine(voice)
+        engine, settled = _engine(voice)
     except Exception as error:  # noqa: BLE001  # whatever it is, the parent shall say it instead of waiting
         _answer(answers, {"error": f"{type(error).__name__}: {error}"})
         return
@@ -34,7 +39,7 @@ def serve(questions: BinaryIO, answers: BinaryIO, voice: str, within_s: float) -
         for question in questions:
             signal.setitimer(signal.ITIMER_REAL, within_s + _GRACE_S)
             try:
-                pcm, rate_hz = _spoken(engine, json.loads(question)["text"], Path(folder) / "sentence.wav")
+                pcm, rate_hz = _spoken(engine, settled, json.loads(question)["text"], Path(folder) / "sentence.wav")
             except Exception as error:  # noqa: BLE001  # as above
                 _answer(answers, {"error": f"{type(error).__name__}: {error}"})
             else:
@@ -42,7 +47,7 @@ def serve(questions: BinaryIO, answers: BinaryIO, voice: str, within_s: float) -
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _engine(voice: str) -> pyttsx3.Engine:
+def _engine(voice: str) -> tuple[pyttsx3.Engine, Settled]:
     ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
     os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
     engine = pyttsx3.init("espeak")
@@ -52,16 +57,36 @@ def _engine(voice: str) -> pyttsx3.Engine:
         raise ValueError(f"pyttsx3 has no voice {voice!r}; English ones are {english}")
     engine.setProperty("voice", voice)
     engine.setProperty("rate", RATE_WPM)
-    return engine
+    from pyttsx3.drivers import _espeak  # not before the library is loaded
+
+    return engine, _espeak.Synchronize
 
 
-def _spoken(engine: pyttsx3.Engine, text: str, path: Path) -> tuple[bytes, int]:
-    """The sentence as sound. Raises FileNotFoundError when pyttsx3 has written nothing TRIES times."""
-    for _ in range(TRIES):
-        engine.save_to_file(text, str(path))
-        engine.runAndWait()
-        if path.exists():
-            break
+def _spoken(engine: pyttsx3.Engine, settled: Settled, text: str, path: Path) -> tuple[bytes, int]:
+    """The sentence as sound. Raises RuntimeError when pyttsx3 has not begun to speak TRIES times.
+
+    runAndWait returns some ten milliseconds after eSpeak's thread was set going, not when the file is written: whoever
+    reads it then may find a part of the sentence. And it begins by cancelling what eSpeak's thread still has to do,
+    which may be the setting of rate and voice: that is waited for before.
+    """
+    begun, finished = threading.Event(), threading.Event()
+    tokens = [
+        engine.connect("started-utterance", lambda **_: begun.set()),
+        engine.connect("finished-utterance", lambda **_: finished.set()),
+    ]
+    try:
+        for _ in range(TRIES):
+            settled()
+            engine.save_to_file(text, str(path))
+            engine.runAndWait()
+            if begun.is_set():
+                break
+        else:
+            raise RuntimeError(f"pyttsx3 has not begun to speak, {TRIES} times")
+        finished.wait()  # for ever, if need be: see serve
+    finally:
+        for token in tokens:
+            engine.disconnect(token)
     with wave.open(str(path)) as file:
         pcm, rate_hz = file.readframes(file.getnframes()), file.getframerate()
     path.unlink()

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,20 +88,46 @@ def test_the_child_ends_with_its_standard_input_and_prints_nothing_else() -> Non
     assert f'"size_bytes": {len(pcm)}'.encode() in head
 
 
-def test_a_sentence_that_was_not_written_is_said_once_more(tmp_path: Path) -> None:
-    class Forgetful:
-        """A pyttsx3 whose loop ends twice before it has spoken."""
+class Forgetful:
+    """A pyttsx3 whose loop ends `idle` times before it has begun to speak, and before it has ended."""
 
-        calls = 0
+    def __init__(self, idle: int) -> None:
+        self._idle = idle
+        self._told: dict[str, Callable[..., None]] = {}
 
-        def save_to_file(self, text: str, path: str) -> None:
-            self.path = path
+    def connect(self, topic: str, told: Callable[..., None]) -> str:
+        self._told[topic] = told
+        return topic
 
-        def runAndWait(self) -> None:  # noqa: N802  # pyttsx3's name
-            self.calls += 1
-            if self.calls == TRIES:
-                with wave.open(self.path, "wb") as file:
-                    file.setparams((1, 2, 22_050, 0, "NONE", ""))
-                    file.writeframes(bytes(4))
+    def disconnect(self, topic: str) -> None:
+        del self._told[topic]
 
-    assert _spoken(Forgetful(), "hello", tmp_path / "sentence.wav") == (bytes(4), 22_050)
+    def save_to_file(self, text: str, path: str) -> None:
+        self._path = path
+
+    def runAndWait(self) -> None:  # noqa: N802  # pyttsx3's name
+        if self._idle:
+            self._idle -= 1
+            return
+        self._told["started-utterance"](name=None)
+        threading.Timer(0.1, self._written).start()
+
+    def _written(self) -> None:
+        with wave.open(self._path, "wb") as file:
+            file.setparams((1, 2, 22_050, 0, "NONE", ""))
+            file.writeframes(bytes(4))
+        self._told["finished-utterance"](name=None, completed=True)
+
+
+def test_a_sentence_that_was_not_begun_is_said_once_more_and_its_end_is_waited_for(tmp_path: Path) -> None:
+    settled: list[bool] = []
+
+    spoken = _spoken(Forgetful(TRIES - 1), lambda: settled.append(True), "hello", tmp_path / "sentence.wav")
+
+    assert spoken == (bytes(4), 22_050)
+    assert len(settled) == TRIES, "before each try, or pyttsx3 would cancel what eSpeak has not done yet"
+
+
+def test_a_voice_that_never_begins_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="has not begun to speak, 3 times"):
+        _spoken(Forgetful(TRIES), lambda: None, "hello", tmp_path / "sentence.wav")
