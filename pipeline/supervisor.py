@@ -146,11 +146,12 @@ class Supervisor:
         errors, gave_up = server.WriteErrors(bus.log), False
         while True:
             await asyncio.sleep(WRITE_ERRORS_EVERY_S)
-            gave_up = errors.found() or gave_up
-            has_room = shutil.disk_usage(self._settings.data_dir).free >= server.ROOM_TO_WRITE_BYTES
+            free_bytes = shutil.disk_usage(self._settings.data_dir).free
+            gave_up = errors.found() or gave_up or free_bytes < server.NO_ROOM_BYTES
+            has_room = free_bytes >= server.ROOM_TO_WRITE_BYTES
             if gave_up and has_room and bus.process is not None and bus.process.returncode is None:
                 gave_up = False
-                self._tell(f"bus        could not write its streams and is started anew; see {bus.log}")
+                self._tell(f"bus        had no room to write its streams and is started anew; see {bus.log}")
                 bus.process.terminate()
 
 

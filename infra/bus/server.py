@@ -24,6 +24,7 @@ READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
 PORT_TRIES = 5
 CONFIG_NAME = "nats-server.conf"
 ROOM_TO_WRITE_BYTES = 16 << 20  # for a server that starts anew after its disk was full
+NO_ROOM_BYTES = 1 << 20  # so full a disk may have failed a write, and the line in the log that would tell of it
 _PORT = re.compile(r'listen: "[^"]*:(\d+)"')
 _TOKEN = re.compile(r'token: ("(?:[^"\\]|\\.)*")')
 _GAVE_UP = (b"critical write error", b"will be disabled")  # of a stream, of all streams
