@@ -19,6 +19,7 @@ from infra.clock import AgeingClock, Clock, ms_between
 from infra.state import outbox, pruning, turns
 from infra.state.errors import StateCorrupt
 from infra.state.port import State
+from infra.tasks import cancelled
 from infra.telemetry import Telemetry, root
 from pipeline import dead_letters, keeper, retry
 from pipeline.books import Words
@@ -106,9 +107,7 @@ class Keeping:
                 task.cancel()
             for consumer in consumers:
                 await consumer.stop()
-            sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweeper
+            await cancelled(sweeper)
         if self._broken is not None:
             raise self._broken
         await self._settle()
@@ -140,8 +139,7 @@ class Keeping:
 
     async def _again(self, delivery: Delivery) -> None:
         self.counts.retried += 1
-        with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
-            await delivery.again_in(retry.delay_s(delivery.attempt))
+        await retry.give_back(delivery)
 
     def _wait_out(self, trouble: Exception, wait_s: float) -> None:
         self.counts.retried += 1
