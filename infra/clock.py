@@ -55,9 +55,14 @@ def ms_between(since: datetime, until: datetime) -> float:
     return max((until - since).total_seconds() * 1e3, 0.0)
 
 
+def made_ms(uuid7: str) -> int:
+    """When a UUIDv7 (RFC 9562) was made, in ms since 1970: its first 48 bits."""
+    return UUID(uuid7).int >> 80
+
+
 def made_at(uuid7: str) -> datetime:
-    """When a UUIDv7 was made: its first 48 bits are milliseconds since 1970."""
-    return datetime.fromtimestamp((UUID(uuid7).int >> 80) / 1e3, UTC)
+    """When a UUIDv7 was made."""
+    return datetime.fromtimestamp(made_ms(uuid7) / 1e3, UTC)
 
 
 def new_id() -> str:

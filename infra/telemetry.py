@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import ClassVar, Final, Self
 from uuid import UUID
 
+from infra.clock import made_ms
+
 _SAMPLED: Final = "01"
 _NO_SPAN: Final = "0" * 16
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
@@ -68,7 +70,7 @@ class Telemetry:
                 sender=self._sender,
                 name="turn",
                 parent=None,
-                began_ns=min(_began_ns(turn), time.time_ns()),
+                began_ns=min(made_ms(turn) * 1_000_000, time.time_ns()),
             )
             self._sender.send(span)
 
@@ -157,11 +159,6 @@ def root(turn: str) -> str:
     """The traceparent (W3C) that a turn begins with; the turn's id gives both parts, so whoever asks has the same."""
     turn_id = UUID(turn).hex
     return f"00-{turn_id}-{turn_id[16:]}-{_SAMPLED}"
-
-
-def _began_ns(turn: str) -> int:
-    """When a turn's id was made, in ns since 1970: its first 48 bits are milliseconds (UUIDv7, RFC 9562)."""
-    return (UUID(turn).int >> 80) * 1_000_000
 
 
 def _is_of(turn: str, traceparent: str) -> bool:

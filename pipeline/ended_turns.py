@@ -8,6 +8,8 @@ from collections import OrderedDict, defaultdict
 from types import TracebackType
 from typing import Self
 
+from infra.tasks import AGAIN_S
+
 REMEMBERED_MAX = 4096
 
 
@@ -35,7 +37,10 @@ class EndedTurns:
 
 
 class Work:
-    """Like asyncio.timeout: cancels the block's task from outside and swallows that cancellation."""
+    """Like asyncio.timeout: cancels the block's task from outside and swallows that cancellation.
+
+    One that got lost on the way (see infra/tasks.py) is followed by another, until the block is left.
+    """
 
     def __init__(self, working: defaultdict[str, set["Work"]], turn: str, left_s: float | None) -> None:
         self._working = working
@@ -44,12 +49,22 @@ class Work:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelled_before = 0
+        self._cancelled_times = 0
         self.stopped = False
 
     def stop(self) -> None:
+        """Leave the block. Called again it does nothing."""
         if self._task is not None and not self.stopped:
             self.stopped = True
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._cancelled_times += 1
             self._task.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(AGAIN_S, self._cancel)
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -69,7 +84,9 @@ class Work:
         rest.discard(self)
         if not rest:
             del self._working[self._turn]
-        if not self.stopped or self._task is None:
+        if self._task is None or not self._cancelled_times:
             return False
-        only_ours = self._task.uncancel() <= self._cancelled_before
+        for _ in range(self._cancelled_times):
+            left = self._task.uncancel()
+        only_ours = left <= self._cancelled_before
         return only_ours and kind is not None and issubclass(kind, asyncio.CancelledError)

@@ -126,15 +126,16 @@ class FrontEnd:
     async def _submit(self, event: Event[Fact]) -> None:
         """The same submission again while nobody knows whether the bus has it: a second copy counts for nothing."""
         hop = Hop("front-end", traceparent=root(event.meta.turn))
-        for _ in range(SUBMIT_TRIES - 1):
-            with contextlib.suppress(BusUnavailable):
+        for attempt in range(1, SUBMIT_TRIES + 1):
+            try:
                 await self._bus.say(event, hop)
+            except BusUnavailable as error:
+                if attempt == SUBMIT_TRIES:
+                    doubt = f"{error}; turn {event.meta.turn} may have been accepted all the same"
+                    raise BusUnavailable(doubt) from error
+                await asyncio.sleep(SUBMIT_AGAIN_S)
+            else:
                 return
-            await asyncio.sleep(SUBMIT_AGAIN_S)
-        try:
-            await self._bus.say(event, hop)
-        except BusUnavailable as error:
-            raise BusUnavailable(f"{error}; turn {event.meta.turn} may have been accepted all the same") from error
 
     async def _hear_apology(
         self, coming: asyncio.Queue[Told], followed: FollowedTurn, on_told: Callable[[Told], None] | None

@@ -12,9 +12,8 @@ from typing import Final
 
 from infra.bus import streams
 from infra.bus.connection import Bus
-from infra.bus.errors import reaching
 from pipeline import topology
-from schemas.subjects import EVENT_STREAM, INTAKE_STREAM
+from schemas.subjects import EVENT_STREAM
 
 LOOK_EVERY_S: Final = 1.0
 STAGE_BEHIND_MAX: Final = 400  # events that wait for one stage: more than a minute's work for the slow ones
@@ -44,13 +43,11 @@ class IntakeGate:
         self._looked_at = now
         reason = await self._reason(OPEN_AGAIN_AT if self._closed else 1.0)
         if reason is not None:
-            with reaching(INTAKE_STREAM):
-                await streams.close_intake(self._bus.js, f"{reason}; try again in {RETRY_AFTER_S} s")
+            await self._bus.close_intake(f"{reason}; try again in {RETRY_AFTER_S} s")
             if not self._closed:
                 log.warning("intake is closed: %s", reason)
         else:
-            with reaching(INTAKE_STREAM):
-                await streams.open_intake(self._bus.js)
+            await self._bus.open_intake()
             if self._closed:
                 log.warning("intake is open again")
         self._closed = reason is not None

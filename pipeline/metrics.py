@@ -3,9 +3,8 @@
 Each process answers with its own metrics; whoever asks puts the answers together. Nothing listens on a port for this.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from infra.bus.connection import Bus
-from infra.clock import Clock
+from infra.clock import Clock, ms_between
 from pipeline import topology
 from schemas.subjects import EVENT_STREAM
 
@@ -44,11 +43,7 @@ class Metrics:
 
     async def announce(self, bus: Bus) -> None:
         """Answer whoever asks, from now on."""
-
-        async def answered(message: Any) -> None:
-            await message.respond(self.exposition())
-
-        await bus.client.subscribe(SUBJECT, cb=answered)
+        await bus.answer_polls(SUBJECT, self.exposition)
 
     def _histogram(self, name: str, text: str, labels: Mapping[str, str]) -> Histogram:
         histogram = Histogram(
@@ -74,23 +69,14 @@ async def gathered(bus: Bus, clock: Clock, wait_s: float = WAIT_S) -> str:
     """The metrics of all processes that answer within `wait_s`, and how far each stage is behind."""
     from pipeline.standing import backlogs
 
-    answers: list[bytes] = []
-
-    async def heard(message: Any) -> None:
-        answers.append(message.data)
-
-    inbox = bus.client.new_inbox()
-    subscription = await bus.client.subscribe(inbox, cb=heard)
-    await bus.client.publish(SUBJECT, b"", reply=inbox)
-    await asyncio.sleep(wait_s)
-    await subscription.unsubscribe()
+    answers = await bus.poll(SUBJECT, wait_s=wait_s)
     behind = GaugeMetricFamily("parley_stage_behind", "Events that nobody has taken yet.", labels=("stage",))
     for stage, (waiting, _) in (await backlogs(bus)).items():
         behind.add_metric((stage,), waiting)
     age = GaugeMetricFamily("parley_stage_queue_age_seconds", "Age of the oldest event that waits.", labels=("stage",))
     for stage in topology.PROCESSES:
         since = await bus.waiting_since(EVENT_STREAM, stage)
-        age.add_metric((stage,), 0.0 if since is None else max((clock.now() - since).total_seconds(), 0.0))
+        age.add_metric((stage,), 0.0 if since is None else ms_between(since, clock.now()) / 1e3)
     return merged([answer.decode() for answer in answers], [behind, age])
 
 

@@ -1,12 +1,11 @@
 """Lets processes be seen: each answers "who is there?" with what it is, whether it is ready, and what it has done."""
 
-import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from infra.bus.connection import Bus
 
@@ -37,24 +36,14 @@ class Presence:
     async def announce(self, bus: Bus) -> None:
         """Answer from now on."""
 
-        async def answered(message: Any) -> None:
-            told = Present(self._name, os.getpid(), self._since.isoformat(), self.ready, dict(self._counts()))
-            await message.respond(json.dumps(asdict(told)).encode())
+        def told() -> bytes:
+            present = Present(self._name, os.getpid(), self._since.isoformat(), self.ready, dict(self._counts()))
+            return json.dumps(asdict(present)).encode()
 
-        await bus.client.subscribe(SUBJECT, cb=answered)
+        await bus.answer_polls(SUBJECT, told)
 
 
 async def who_is_there(bus: Bus, wait_s: float = WAIT_S) -> list[Present]:
     """All processes that answer within `wait_s`, by name."""
-    inbox = bus.client.new_inbox()
-    found: list[Present] = []
-
-    async def heard(message: Any) -> None:
-        if message.data:
-            found.append(Present(**json.loads(message.data)))
-
-    subscription = await bus.client.subscribe(inbox, cb=heard)
-    await bus.client.publish(SUBJECT, b"", reply=inbox)
-    await asyncio.sleep(wait_s)
-    await subscription.unsubscribe()
+    found = [Present(**json.loads(answer)) for answer in await bus.poll(SUBJECT, wait_s=wait_s)]
     return sorted(found, key=lambda present: (present.name, present.pid))

@@ -4,7 +4,6 @@ Reads the settings and, for the bus's secret, the environment; both were put the
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsError
 from infra.state.errors import StateError
 from infra.state.port import State
+from infra.tasks import cancelled
 from infra.telemetry import Telemetry
 from infra.weights import WeightsMissing
 from pipeline import topology, wiring
@@ -106,9 +106,7 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         worker.leave()
         await consumer.stop()
         if reminding is not None:
-            reminding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reminding
+            await cancelled(reminding)
     telemetry.close()
     if worker.broken is not None:
         raise worker.broken

@@ -1,5 +1,8 @@
 """When to try a message again: soon at first, since most failures are short, then ever later."""
 
+import contextlib
+
+from infra.bus.delivery import Delivery
 from infra.bus.streams import MAX_DELIVER
 
 FIRST_DELAY_S = 0.25
@@ -14,3 +17,9 @@ def delay_s(attempt: int) -> float:
 def is_last(attempt: int) -> bool:
     """Whether the bus would not deliver it again."""
     return attempt >= MAX_DELIVER
+
+
+async def give_back(delivery: Delivery) -> None:
+    """Let the bus deliver it again after a while. Never raises: with the bus away it comes when its wait is over."""
+    with contextlib.suppress(Exception):
+        await delivery.again_in(delay_s(delivery.attempt))

@@ -23,7 +23,7 @@ from infra.state.errors import StateCorrupt, TurnOver
 from infra.telemetry import Telemetry
 from pipeline import dead_letters, retry
 from pipeline.counts import Counts
-from pipeline.ended_turns import EndedTurns
+from pipeline.ended_turns import EndedTurns, Work
 from pipeline.heartbeat import Heartbeat
 from pipeline.metrics import Metrics
 from pipeline.patience import PASSING, patiently
@@ -122,7 +122,7 @@ class Worker(Generic[G]):
         try:
             self._at_work[meta.id] = meta
             async with self._ended.working(meta.turn if ends_with_turn else meta.id, left_s) as work:
-                await self._work(event, delivery, received, again)
+                await self._work(event, delivery, received, again, work)
         except Overtaken as rival:
             log.info("%s: another worker has taken over %s: %s", self.stage.name, meta.turn, rival)
             return  # not acknowledged: the other one does that, or it comes again
@@ -145,7 +145,7 @@ class Worker(Generic[G]):
             self.metrics.handled(ms_between(meta.time, received), ms_between(received, now))
         await delivery.ack()
 
-    async def _work(self, event: Event[Any], delivery: Delivery, received: datetime, again: bool) -> None:
+    async def _work(self, event: Event[Any], delivery: Delivery, received: datetime, again: bool, work: Work) -> None:
         stage, meta = self.stage, event.meta
         earlier = await self._said_before(meta) if again or delivery.attempt > 1 else Earlier()
         queue_ms = ms_between(meta.time, received)
@@ -163,6 +163,8 @@ class Worker(Generic[G]):
             try:
                 async with contextlib.aclosing(told):  # type: ignore[type-var]  # handlers are async generators
                     async for fact in told:
+                        if work.stopped:
+                            return  # the cancellation got lost on its way: see infra/tasks.py
                         now = self._clock.now()
                         said = fact if isinstance(fact, Event) else event.following(stage.name, index, fact, now)
                         index += 1
@@ -234,8 +236,7 @@ class Worker(Generic[G]):
 
     async def _again(self, delivery: Delivery) -> None:
         self.counts.retried += 1
-        with contextlib.suppress(Exception):  # the bus is away: it comes again when its wait is over
-            await delivery.again_in(retry.delay_s(delivery.attempt))
+        await retry.give_back(delivery)
 
     async def _give_up(self, delivery: Delivery, error: Exception, meta: Meta | None) -> None:
         log.error("%s: gave up on %s: %s: %s", self.stage.name, delivery.subject, type(error).__name__, error)

@@ -77,6 +77,24 @@ def new_event() -> NewEvent:
     return make
 
 
+@pytest.fixture
+def said_at_last() -> "Callable[[Bus, Event[Fact]], Awaitable[None]]":
+    """Says an event as one does who does not give up: the same again until the bus has taken it."""
+    from infra.bus.delivery import Hop
+    from infra.bus.errors import BusUnavailable
+
+    async def say(bus: "Bus", event: Event[Fact]) -> None:
+        while True:
+            try:
+                await bus.say(event, Hop("front-end"))
+            except BusUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    return say
+
+
 @pytest.fixture(scope="session")
 def background() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop in a thread of its own, for what lives as long as all tests."""

@@ -200,6 +200,29 @@ class Bus(Publishing, Reading):
 
         await self.client.subscribe(subject, cb=heard)
 
+    async def answer_polls(self, subject: str, answer: Callable[[], bytes]) -> None:
+        """Answer each `poll` of a subject from now on, besides all others who do."""
+
+        async def polled(raw: Msg) -> None:
+            await raw.respond(answer())
+
+        await self.client.subscribe(subject, cb=polled)
+
+    async def poll(self, subject: str, *, wait_s: float) -> list[bytes]:
+        """The answers of all who `answer_polls` of a subject, as they came within `wait_s`."""
+        answers: list[bytes] = []
+
+        async def answered(raw: Msg) -> None:
+            if raw.data:  # else the server says that there is nobody
+                answers.append(raw.data)
+
+        inbox = self.client.new_inbox()
+        subscription = await self.client.subscribe(inbox, cb=answered)
+        await self.client.publish(subject, b"", reply=inbox)
+        await asyncio.sleep(wait_s)
+        await subscription.unsubscribe()
+        return answers
+
     def answer(self, subject: str, answerer: Answerer) -> None:
         """Answer requests on a core NATS subject (FastStream's request and reply); begins with `start_answering`.
 

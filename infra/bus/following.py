@@ -15,9 +15,10 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from infra.bus.delivery import Delivery
+from infra.bus.pulling import AWAY_WAIT_S
+from infra.tasks import cancelled
 
 HEARTBEAT_S: Final = 1.0  # nats-py begins anew after two to four missed ones
-AWAY_WAIT_S: Final = 0.25  # before asking again for a stream that is not there yet
 
 
 class Following:
@@ -31,7 +32,7 @@ class Following:
         self._subject = subject
         self._hearer = hearer
         self._last = 0  # the place of the message that was heard last
-        self._looking: asyncio.Future[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def begin(self, *, from_now: bool) -> None:
         """Hear all that the stream has, or only what comes from now on."""
@@ -43,15 +44,14 @@ class Following:
     async def end(self) -> None:
         """Hear no more."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await cancelled(self._looking)
         await self._unsubscribe()
 
     def look_again(self) -> None:
         """After a reconnect: the bus may have come back with another stream of this name."""
         if self._looking is not None:
             self._looking.cancel()
-        self._looking = asyncio.ensure_future(self._look())
+        self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
         while True:

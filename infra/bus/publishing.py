@@ -16,6 +16,7 @@ from infra.bus.delivery import Hop
 from infra.bus.errors import BusFull, BusUnavailable, Overtaken, reaching
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
+from schemas.subjects import INTAKE_STREAM
 
 PUBLISH_TIMEOUT_S = 5.0
 
@@ -84,19 +85,28 @@ class Publishing:
             raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
         return Receipt(ack.seq, bool(ack.duplicate))
 
+    async def close_intake(self, reason: str) -> None:
+        """Let the bus refuse new turns, for this reason. Raises BusUnavailable."""
+        with reaching(INTAKE_STREAM):
+            await streams.close_intake(self.js, reason)
+
+    async def open_intake(self) -> None:
+        """Let the bus take turns again, if intake was closed. Raises BusUnavailable."""
+        with reaching(INTAKE_STREAM):
+            await streams.open_intake(self.js)
+
     async def why_intake_is_closed(self) -> str | None:
         """The reason for which no turn is taken in; None when turns are, or nothing is declared yet.
 
         Raises BusUnavailable.
         """
-        with reaching("intake"), contextlib.suppress(NotFoundError):
+        with reaching(INTAKE_STREAM), contextlib.suppress(NotFoundError):
             return await streams.why_closed(self.js)
         return None
 
     async def _why_full(self, refused: APIError) -> str:
         """The keeper's reason when it has closed intake, else the bus's own."""
-        try:
-            closed = await streams.why_closed(self.js)
-        except (nats.errors.Error, APIError, TimeoutError, OSError):
-            closed = None
+        closed = None
+        with contextlib.suppress(BusUnavailable):
+            closed = await self.why_intake_is_closed()
         return closed or str(refused.description)

@@ -12,7 +12,7 @@ import pytest
 
 from infra import instance
 from infra.bus.connection import Bus
-from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.delivery import TYPE, Delivery
 from infra.bus.server import BusAddress
 from pipeline import topology
 from pipeline.logging_stage import ask_log
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.conftest import NewEvent, Parley
 
     Until = Callable[..., Awaitable[Any]]
+    Said = Callable[[Bus, Event[Fact]], Awaitable[None]]
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +40,7 @@ VICTIMS = (*topology.PROCESSES, "bus")
 
 
 async def test_whatever_is_killed_every_turn_ends_once_and_every_note_is_taken_once(
-    new_parley: "Callable[..., Parley]", new_event: "NewEvent", until: "Until"
+    new_parley: "Callable[..., Parley]", new_event: "NewEvent", until: "Until", said_at_last: "Said"
 ) -> None:
     parley = new_parley(PARLEY_TURN__TIMEOUT_S="120", PARLEY_TTS__BACKEND="scripted")
     await asyncio.to_thread(lambda: parley.up().ready())
@@ -91,19 +92,6 @@ async def test_whatever_is_killed_every_turn_ends_once_and_every_note_is_taken_o
 
     notes = await asyncio.to_thread(parley.turn, "say", "list my notes", "--no-speech", "--user", "ann")
     assert notes["tasks"][0]["message"].startswith(f"You have {len(submitted)} notes")
-
-
-async def said_at_last(bus: Bus, event: Event[Fact]) -> None:
-    """Submit as a front-end does that does not give up: the same event until it is accepted."""
-    from infra.bus.errors import BusUnavailable
-
-    while True:
-        try:
-            await bus.say(event, Hop("front-end"))
-        except BusUnavailable:
-            await asyncio.sleep(0.1)
-        else:
-            return
 
 
 async def settled(bus: Bus, count: int) -> bool:

@@ -52,6 +52,14 @@ async def accepted(parley: "Parley", new_event: "NewEvent") -> list[Event[Fact]]
     return turns
 
 
+async def crashed_in_mid_turn(parley: "Parley", new_event: "NewEvent") -> list[Event[Fact]]:
+    """The turns that it had taken when everything was killed."""
+    await asyncio.to_thread(lambda: parley.up().ready())
+    turns = await accepted(parley, new_event)
+    await asyncio.to_thread(parley.end, signal.SIGKILL)
+    return turns
+
+
 async def all_completed(parley: "Parley", turns: list[Event[Fact]], until: "Until") -> None:
     async with bus_of(parley) as bus:
 
@@ -67,9 +75,7 @@ async def test_the_next_start_finishes_what_a_crash_of_everything_left_unfinishe
     new_parley: "Callable[..., Parley]", new_event: "NewEvent", until: "Until"
 ) -> None:
     parley = new_parley(PARLEY_TURN__TIMEOUT_S="120")
-    await asyncio.to_thread(lambda: parley.up().ready())
-    turns = await accepted(parley, new_event)
-    await asyncio.to_thread(parley.end, signal.SIGKILL)
+    turns = await crashed_in_mid_turn(parley, new_event)
 
     await asyncio.to_thread(lambda: parley.up().ready())
 
@@ -82,9 +88,7 @@ async def test_a_damaged_state_is_told_at_the_start_and_loses_nothing_once_it_is
     new_parley: "Callable[..., Parley]", new_event: "NewEvent", until: "Until"
 ) -> None:
     parley = new_parley(PARLEY_TURN__TIMEOUT_S="120")
-    await asyncio.to_thread(lambda: parley.up().ready())
-    turns = await accepted(parley, new_event)
-    await asyncio.to_thread(parley.end, signal.SIGKILL)
+    turns = await crashed_in_mid_turn(parley, new_event)
     state = parley.data / wiring.STATE_FILE
     with closing(sqlite3.connect(state)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file that is damaged then

@@ -7,6 +7,7 @@ scripts/bench/chaos.
 
 import asyncio
 import contextlib
+import io
 import itertools
 import random
 from collections import Counter
@@ -50,6 +51,7 @@ PRESENCE_WAIT_S = 0.05
 LOOK_EVERY_S = 0.02
 READY_WITHIN_S = 60.0
 ENDS_WITHIN_S = 30.0
+LEAVES_WITHIN_S = 90.0  # a member that was asked to end
 NOT_COMPLETED = "not completed"  # beside the judge's names: some turn ended otherwise than by its reply
 COPIES = "said again"  # an event stands twice in the stream, beyond the window for duplicates
 
@@ -117,7 +119,10 @@ class Whole:
         """Ask workers to end, and wait until they have."""
         for member in members:
             member.stop.set()
-        await asyncio.gather(*(member.task for member in members if member.task is not None))
+        tasks = {member.task for member in members if member.task is not None}
+        _, hanging = await asyncio.wait(tasks, timeout=LEAVES_WITHIN_S) if tasks else (tasks, set())
+        assert not hanging, "\n".join(["these did not end:", *(_where(task) for task in asyncio.all_tasks())])
+        await asyncio.gather(*tasks)
         self.members = [member for member in self.members if member not in members]
 
     # Talking
@@ -171,6 +176,13 @@ class Whole:
     async def verdict(self) -> Verdict:
         """What became of all that was accepted."""
         return judge(self.accepted, await self.left())
+
+
+def _where(task: "asyncio.Task[object]") -> str:
+    """A task's name, and the lines at which it waits."""
+    told = io.StringIO()
+    task.print_stack(file=told)
+    return f"{task.get_name()}: {told.getvalue()}"
 
 
 def violations(verdict: Verdict) -> set[str]:

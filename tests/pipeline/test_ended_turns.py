@@ -106,6 +106,31 @@ async def test_a_cancellation_from_elsewhere_is_still_one() -> None:
         await task
 
 
+async def test_a_cancellation_that_got_lost_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.ended_turns.AGAIN_S", 0.01)
+    ended, begun, lost = EndedTurns(), asyncio.Event(), 0
+
+    async def work() -> bool:
+        nonlocal lost
+        async with ended.working("turn") as block:
+            begun.set()
+            while True:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    lost += 1
+                    if lost > 2:
+                        raise
+        return block.stopped
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    ended.end("turn")
+
+    assert await task
+    assert (lost, task.cancelling()) == (3, 0)
+
+
 async def test_it_ends_together_with_a_deadline() -> None:
     ended, begun = EndedTurns(), asyncio.Event()
 

@@ -1,6 +1,7 @@
 """The logger on the bus."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,21 @@ from infra.clock import SystemClock
 from infra.event_log.log import open_log
 from pipeline.logging_stage import LogKeeping
 from schemas import subjects
+from schemas.event import Event, Fact
 from schemas.turns import TextTurnOpened
 
 if TYPE_CHECKING:
     from tests.conftest import NewEvent, OwnServer
 
     Until = Callable[..., Awaitable[Any]]
+    Said = Callable[[Bus, Event[Fact]], Awaitable[None]]
 
 pytestmark = pytest.mark.slow
 FRONT = Hop("keeper")
 
 
 async def test_after_lost_power_the_log_goes_on_with_what_the_bus_still_has(
-    own_server: "OwnServer", tmp_path: Path, new_event: "NewEvent", until: "Until"
+    own_server: "OwnServer", tmp_path: Path, new_event: "NewEvent", until: "Until", said_at_last: "Said"
 ) -> None:
     kept, lost, later = (
         [new_event(TextTurnOpened(text=f"{when} {number}")) for number in range(3)]
@@ -51,14 +54,14 @@ async def test_after_lost_power_the_log_goes_on_with_what_the_bus_still_has(
         await asyncio.to_thread(_copy, store, copy)  # what had reached the disk
         await own_server.start()
         for event in lost:
-            await _said_at_last(bus, event, until)
+            await said_at_last(bus, event)
         await recorded(*(event.meta.id for event in (*kept, *lost)))
         await own_server.kill()
         await asyncio.to_thread(_copy, copy, store)
         await own_server.start()
 
         for event in later:
-            await _said_at_last(bus, event, until)
+            await said_at_last(bus, event)
 
         await recorded(*(event.meta.id for event in (*kept, *lost, *later)))
         assert (await bus.extent(subjects.EVENT_STREAM)).last_seq == len(kept) + len(later)
@@ -67,22 +70,7 @@ async def test_after_lost_power_the_log_goes_on_with_what_the_bus_still_has(
     await log.aclose()
 
 
-async def _said_at_last(bus: Bus, event: Any, until: "Until") -> None:
-    from infra.bus.errors import BusUnavailable
-
-    async def said() -> bool:
-        try:
-            await bus.say(event, FRONT)
-        except BusUnavailable:
-            return False
-        return True
-
-    await until(said)
-
-
 def _copy(source: Path, target: Path) -> None:
-    import shutil
-
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(source, target)

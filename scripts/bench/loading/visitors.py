@@ -18,10 +18,10 @@ from infra.clock import Clock, new_id
 from infra.recognisers.scripted import recording_of
 from infra.telemetry import root
 from schemas import subjects
-from schemas.event import Event, Fact, Meta
-from schemas.ids import DEFAULT_TENANT
-from schemas.intake import AudioSubmitted, TextSubmitted
+from schemas.event import Event, Fact
+from schemas.intake import AudioSubmitted, Submission, TextSubmitted
 from scripts.bench.ordeal.script import Line
+from scripts.bench.ordeal.submitting import submitted
 
 TURNS_A_CONVERSATION: Final = 8
 AGAIN_AFTER_S: Final = 0.1  # a refused submission
@@ -104,18 +104,7 @@ class Visitors:
             await asyncio.sleep(AGAIN_AFTER_S)
 
     async def _event(self, line: Line, conversation: str) -> Event[Fact]:
-        turn = new_id()
-        fact: Fact = TextSubmitted(text=line.text)
+        fact: Submission = TextSubmitted(text=line.text)
         if line.spoken:
             fact = AudioSubmitted(audio=await self.blobs.put(recording_of(line.text), WAV_MEDIA_TYPE))
-        meta = Meta(
-            id=turn,
-            type=type(fact).__name__,
-            tenant=DEFAULT_TENANT,
-            conversation=conversation,
-            turn=turn,
-            user=f"of-{conversation}",
-            time=self.clock.now(),
-            speech=line.speech,
-        )
-        return Event[Fact].first(fact, meta)
+        return submitted(fact, conversation, f"of-{conversation}", self.clock, speech=line.speech)

@@ -21,9 +21,10 @@ from pipeline.process import connected
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact, Meta
-from schemas.intake import AudioSubmitted, InterruptRequested, TextSubmitted
+from schemas.intake import AudioSubmitted, InterruptRequested, Submission, TextSubmitted
 from schemas.turns import TurnEnd
 from scripts.bench.ordeal.house import House
+from scripts.bench.ordeal.submitting import submitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,13 @@ class Front:
         self, text: str, conversation: str, *, by_voice: bool = False, speech: bool = True, interrupts: bool = False
     ) -> Turn:
         """Submit a turn; it is accepted when this returns. Raises BusFull, BusUnavailable."""
-        fact: Fact = TextSubmitted(text=text, interrupts=interrupts)
+        fact: Submission = TextSubmitted(text=text, interrupts=interrupts)
         if by_voice:
             blobs = await wiring.blobs_of(self._house.settings, self.bus)
             fact = AudioSubmitted(audio=await blobs.put(recording_of(text), WAV_MEDIA_TYPE), interrupts=interrupts)
-        turn = new_id()
-        meta = Meta(
-            id=turn,
-            type=type(fact).__name__,
-            conversation=conversation,
-            turn=turn,
-            user="visitor",
-            time=self._clock.now(),
-            speech=speech,
-        )
-        asked = self._turns[turn] = Turn(meta, time.time())
-        await self.bus.say(Event[Fact].first(fact, meta), Hop("front-end", traceparent=root(turn)))
+        event = submitted(fact, conversation, "visitor", self._clock, speech=speech)
+        asked = self._turns[event.meta.turn] = Turn(event.meta, time.time())
+        await self.bus.say(event, Hop("front-end", traceparent=root(event.meta.turn)))
         return asked
 
     async def stop(self, turn: Turn, played: int | None = None) -> None:

@@ -16,9 +16,9 @@ from infra.bus.errors import BusFull, BusUnavailable
 from infra.clock import Clock, new_id
 from infra.telemetry import root
 from schemas.event import Blob, Event, Fact, Meta
-from schemas.ids import DEFAULT_TENANT
-from schemas.intake import AudioSubmitted, TextSubmitted
+from schemas.intake import AudioSubmitted, Submission, TextSubmitted
 from scripts.bench.ordeal.script import Line
+from scripts.bench.ordeal.submitting import submitted
 
 AGAIN_AFTER_S: Final = 0.5
 GIVE_UP_S: Final = 120.0  # a bus that is away for longer is a fault of its own
@@ -85,23 +85,12 @@ class Visitors:
         return None
 
     async def _event(self, line: Line, conversation: str) -> Event[Fact]:
-        turn = new_id()
-        fact: Fact = (
+        fact: Submission = (
             AudioSubmitted(audio=await self._recorded(line.text), interrupts=line.interrupts)
             if line.spoken
             else TextSubmitted(text=line.text, interrupts=line.interrupts)
         )
-        meta = Meta(
-            id=turn,
-            type=type(fact).__name__,
-            tenant=DEFAULT_TENANT,
-            conversation=conversation,
-            turn=turn,
-            user=f"visitor{line.conversation}",
-            time=self.clock.now(),
-            speech=line.speech,
-        )
-        return Event[Fact].first(fact, meta)
+        return submitted(fact, conversation, f"visitor{line.conversation}", self.clock, speech=line.speech)
 
     async def _recorded(self, text: str) -> Blob:
         return await self.blobs.put(await self.record(text), WAV_MEDIA_TYPE)

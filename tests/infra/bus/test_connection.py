@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.conftest import NewEvent, OwnServer
 
     Until = Callable[..., Awaitable[Any]]
+    Said = Callable[[Bus, Event[Fact]], Awaitable[None]]
 
 HOP = Hop("test")
 
@@ -211,7 +212,7 @@ async def test_following_from_now_leaves_out_what_was_said_before(bus: Bus, new_
 
 @pytest.mark.parametrize("heard_before", [3, 0])
 async def test_following_goes_on_after_the_server_was_killed(
-    own_server: "OwnServer", new_event: "NewEvent", heard_before: int
+    own_server: "OwnServer", new_event: "NewEvent", heard_before: int, said_at_last: "Said"
 ) -> None:
     asked, heard = new_event(sentence(0)), asyncio.Queue[str]()
 
@@ -235,7 +236,7 @@ async def test_following_goes_on_after_the_server_was_killed(
 
 
 async def test_following_hears_the_new_stream_of_a_bus_that_came_back_without_its_data(
-    own_server: "OwnServer", new_event: "NewEvent"
+    own_server: "OwnServer", new_event: "NewEvent", said_at_last: "Said"
 ) -> None:
     asked, heard = new_event(sentence(0)), asyncio.Queue[tuple[int, str]]()
 
@@ -264,19 +265,8 @@ async def test_following_hears_the_new_stream_of_a_bus_that_came_back_without_it
     assert after == [(1, events[4].meta.id), (2, events[5].meta.id)]
 
 
-async def said_at_last(bus: Bus, event: Event[Fact]) -> None:
-    """Say it as soon as the bus is back."""
-    while True:
-        try:
-            await bus.say(event, HOP)
-        except BusUnavailable:
-            await asyncio.sleep(0.05)
-        else:
-            return
-
-
 async def test_while_the_server_is_away_saying_fails_and_afterwards_succeeds(
-    own_server: "OwnServer", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch
+    own_server: "OwnServer", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch, said_at_last: "Said"
 ) -> None:
     monkeypatch.setattr("infra.bus.publishing.PUBLISH_TIMEOUT_S", 0.3)
     event = new_event(sentence(0))
