@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ import pyttsx3
 
 RATE_WPM = 165  # eSpeak's default of 200 is hard to follow
 TRIES = 3  # its loop may be ended by the end of the sentence before it, and has then not begun to speak
+_POLL_S = 0.001
+_CURRENT = 1  # for espeak_GetParameter: not the default
 _GRACE_S = 2.0  # the parent's own limit comes first
 
 Settled = Callable[[], object]
@@ -48,7 +51,7 @@ def serve(questions: BinaryIO, answers: BinaryIO, voice: str, within_s: float) -
 
 
 def _engine(voice: str) -> tuple[pyttsx3.Engine, Settled]:
-    ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
+    library = ctypes.CDLL(espeakng_loader.get_library_path(), mode=ctypes.RTLD_GLOBAL)
     os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
     engine = pyttsx3.init("espeak")
     known = sorted(found.id for found in engine.getProperty("voices"))
@@ -57,9 +60,16 @@ def _engine(voice: str) -> tuple[pyttsx3.Engine, Settled]:
         raise ValueError(f"pyttsx3 has no voice {voice!r}; English ones are {english}")
     engine.setProperty("voice", voice)
     engine.setProperty("rate", RATE_WPM)
+    engine.proxy.setBusy(False)  # it hands them to eSpeak now, not beside the first sentence
     from pyttsx3.drivers import _espeak  # not before the library is loaded
 
-    return engine, _espeak.Synchronize
+    def settled() -> None:
+        # Whether it plays is no answer while its thread has not yet begun with what was asked: the rate came last.
+        while library.espeak_GetParameter(_espeak.RATE, _CURRENT) != RATE_WPM:
+            time.sleep(_POLL_S)
+        _espeak.Synchronize()
+
+    return engine, settled
 
 
 def _spoken(engine: pyttsx3.Engine, settled: Settled, text: str, path: Path) -> tuple[bytes, int]:
