@@ -1,4 +1,4 @@
-"""Shared by all tests: a real nats-server on a free port, and the events of turns."""
+"""Shared by all tests: real nats-servers on free ports, and the events of turns."""
 
 import asyncio
 import atexit
@@ -95,52 +95,28 @@ def said_at_last() -> "Callable[[Bus, Event[Fact]], Awaitable[None]]":
     return say
 
 
-@pytest.fixture(scope="session")
-def background() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own, for what lives as long as all tests."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="background", daemon=True)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
-
-
-@pytest.fixture(scope="session")
-def shared_bus(
-    background: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
-) -> "Iterator[BusAddress]":
-    """A nats-server for all tests of this process that leave it running."""
-    from infra.bus import server
-    from infra.processes import stop
+@pytest.fixture
+async def bus_address(tmp_path_factory: pytest.TempPathFactory) -> "AsyncIterator[BusAddress]":
+    """A nats-server of the test's own with empty streams: 70 ms, and nothing that an earlier test left behind."""
+    from infra.bus import server, streams
+    from infra.bus.connection import Bus
 
     folder = tmp_path_factory.mktemp("bus")
     token = server.new_token()
-    starting = server.start(folder / "store", folder / "nats-server.log", token=token)
-    process, port = asyncio.run_coroutine_threadsafe(starting, background).result(PATIENCE_S)
-    yield server.BusAddress(f"nats://{server.HOST}:{port}", token)
-    asyncio.run_coroutine_threadsafe(stop(process, grace_s=10), background).result(PATIENCE_S)
-
-
-@pytest.fixture
-async def bus_address(shared_bus: "BusAddress") -> "BusAddress":
-    """The shared server with empty streams, declared anew: what an earlier test left is gone."""
-    from infra.bus import streams
-    from infra.bus.connection import Bus
-
-    async with Bus(shared_bus, name="test-cleaning") as bus:
-        for stream in await bus.js.streams_info():
-            # Emptied first: one that is made anew at once has been seen with a message of the one before.
-            await bus.js.purge_stream(stream.config.name or "")
-            await bus.js.delete_stream(stream.config.name or "")
-        await streams.declare_streams(bus.js)
-    return shared_bus
+    process, port = await server.start(folder / "store", folder / "nats-server.log", token=token)
+    address = server.BusAddress(f"nats://{server.HOST}:{port}", token)
+    try:
+        async with Bus(address, name="test-declaring") as bus:
+            await streams.declare_streams(bus.js)
+        yield address
+    finally:
+        process.kill()
+        await process.wait()
 
 
 @pytest.fixture
 async def bus(bus_address: "BusAddress") -> "AsyncIterator[Bus]":
-    """A connection to the shared server."""
+    """A connection to that server."""
     from infra.bus.connection import Bus
 
     async with Bus(bus_address, name="test") as connected:

@@ -35,14 +35,14 @@ def listeners(port: int) -> set[str]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the kernel's table of sockets")
-def test_it_listens_on_loopback_only(shared_bus: BusAddress) -> None:
-    assert listeners(int(shared_bus.url.rpartition(":")[2])) == {"0100007F"}
+def test_it_listens_on_loopback_only(bus_address: BusAddress) -> None:
+    assert listeners(int(bus_address.url.rpartition(":")[2])) == {"0100007F"}
 
 
 @pytest.mark.parametrize("token", [None, "guessed"])
-async def test_a_client_without_the_token_is_refused(shared_bus: BusAddress, token: str | None) -> None:
-    with pytest.raises(BusUnavailable, match=f"no bus at {shared_bus.url}: .*[Aa]uthorization"):
-        async with Bus(BusAddress(shared_bus.url, token), name="stranger"):
+async def test_a_client_without_the_token_is_refused(bus_address: BusAddress, token: str | None) -> None:
+    with pytest.raises(BusUnavailable, match=f"no bus at {bus_address.url}: .*[Aa]uthorization"):
+        async with Bus(BusAddress(bus_address.url, token), name="stranger"):
             pass
 
 

@@ -50,9 +50,9 @@ def test_the_status_is_a_table_for_a_person(parley: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_a_bus_without_workers_is_told_as_wrong(cli: Cli, shared_bus: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NATS_URL", shared_bus.url)  # type: ignore[attr-defined]  # a BusAddress
-    monkeypatch.setenv("PARLEY_BUS__TOKEN", shared_bus.token)  # type: ignore[attr-defined]  # as above
+def test_a_bus_without_workers_is_told_as_wrong(cli: Cli, bus_address: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", bus_address.url)  # type: ignore[attr-defined]  # a BusAddress
+    monkeypatch.setenv("PARLEY_BUS__TOKEN", bus_address.token)  # type: ignore[attr-defined]  # as above
 
     result = cli("status", "--json")
 
