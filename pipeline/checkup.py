@@ -18,7 +18,7 @@ from infra.settings import Settings
 from infra.weights import Bundled, WeightsMissing
 
 NEEDED: Final = (
-    *("faststream", "nats-py", "pydantic", "aiosqlite", "duckdb", "faster-whisper", "moonshine-voice", "hibari-tts"),
+    *("faststream", "nats-py", "pydantic", "duckdb", "faster-whisper", "moonshine-voice", "hibari-tts"),
     *("pyttsx3", "espeakng-loader", "wordllama", "xllamacpp", "onnxruntime", "opentelemetry-sdk"),
 )
 ROOM_NEEDED_GB: Final = 2.0

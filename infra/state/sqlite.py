@@ -1,20 +1,23 @@
 """The state in one SQLite file that several processes open at once: the connection, its transactions, its errors.
 
-The only file that knows aiosqlite. Knows no table. One connection a process, its statements on a thread of its own;
-a transaction holds the file's write lock from its first moment (BEGIN IMMEDIATE), so what it reads stays true. The
-lock goes round: a process that has just had it lets another one go first that waits (infra/state/turnstile.py).
+The only file that knows sqlite3. Knows no table. One connection a process; a transaction holds the file's write lock
+from its first moment (BEGIN IMMEDIATE), so what it reads stays true. The lock goes round: a process that has just had
+it lets another one go first that waits (infra/state/turnstile.py).
+
+A statement takes some ten microseconds, less than handing it to a thread: it runs in the event loop, for which it never
+waits, since a lock that is taken is told at once. What may wait for the disk has a thread of its own: opening, and the
+commit of what has changed.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
-
-import aiosqlite
 
 from infra.clock import Clock
 from infra.state import inbox, migrations
@@ -22,6 +25,7 @@ from infra.state.errors import StateBusy, StateCorrupt, StateError, StateFull, S
 from infra.state.port import State, Transaction, Unit
 from infra.state.row import Row, Value, stored
 from infra.state.turnstile import LOOK_EVERY_S, Turnstile
+from infra.worker_thread import WorkerThread
 from schemas.event import Event
 
 BUSY_TIMEOUT_MS = 0  # SQLite itself does not wait for the write lock: it would look ever less often, every 100 ms soon
@@ -53,28 +57,30 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
         turnstile = Turnstile(path.with_name(f"{path.name}.next"))
     except OSError as error:
         raise StateUnwritable(f"{path}: {error.strerror}; check path and permissions") from error
+    thread = WorkerThread("state")
     try:
-        db = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1_000)
-    except sqlite3.Error as error:
-        turnstile.close()
-        raise _translated(error, path) from error
-    try:
-        db.row_factory = sqlite3.Row
-        state = SqliteState(db, path, clock, turnstile)
-        await state.prepare()
-        async with state.transaction() as tx:
-            await migrations.apply(tx, known, clock.now())
-        yield state
+        db = await thread.call(partial(_done, path, partial(_connected, path)))
+        try:
+            state = SqliteState(db, path, clock, turnstile, thread)
+            await state.prepare()
+            async with state.transaction() as tx:
+                await migrations.apply(tx, known, clock.now())
+            yield state
+        finally:
+            await _to_the_end(thread.call(db.close))  # the last one to close writes all back into the file
     finally:
         turnstile.close()
-        await _to_the_end(db.close())
+        await _to_the_end(thread.aclose())
 
 
 class SqliteState:
     """One connection, lent to one transaction at a time. Made by open_state."""
 
-    def __init__(self, db: aiosqlite.Connection, path: Path, clock: Clock, turnstile: Turnstile) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, path: Path, clock: Clock, turnstile: Turnstile, thread: WorkerThread
+    ) -> None:
         self._db = db
+        self._thread = thread
         self._path = path
         self._clock = clock
         self._turnstile = turnstile
@@ -91,7 +97,7 @@ class SqliteState:
         # FULL: a commit is on the disk before its events are published, so even lost power cannot undo what was said.
         await self._patiently("PRAGMA synchronous = FULL")
         # Before anything is heard: with a damaged file each message would use up its tries.
-        found = str((await self._patiently("PRAGMA quick_check(1)"))[0][0])
+        found = str((await self._patiently("PRAGMA quick_check(1)", in_thread=True))[0][0])
         if found != "ok":
             raise StateCorrupt(f"{self._path}: {' '.join(found.split())}; {_HINTS[sqlite3.SQLITE_CORRUPT][1]}")
 
@@ -107,11 +113,12 @@ class SqliteState:
             try:
                 async with self._turnstile.passing():
                     await self._patiently("BEGIN IMMEDIATE")
+                before = self._db.total_changes
                 yield tx
-                await _to_the_end(tx.execute("COMMIT"))
+                await self._commit(changed=self._db.total_changes != before or tx.altered)
             except BaseException:
-                # Statements of a cancelled task may still be queued on the connection's thread; this one comes last.
-                await _to_the_end(self._db.rollback())
+                if self._db.in_transaction:
+                    self._db.rollback()
                 raise
             finally:
                 tx.ended = True
@@ -121,13 +128,22 @@ class SqliteState:
         """See State.handling."""
         return inbox.handling(self, self._clock, event, step, stage)
 
-    async def _patiently(self, sql: str) -> list[sqlite3.Row]:
+    async def _commit(self, *, changed: bool) -> None:
+        commit = partial(_done, self._path, partial(self._db.execute, "COMMIT"))
+        if changed:
+            await _to_the_end(self._thread.call(commit))
+        else:
+            commit()
+
+    async def _patiently(self, sql: str, *, in_thread: bool = False) -> list[sqlite3.Row]:
         """Run a statement that needs a lock, again and again until BUSY_LIMIT_S have passed."""
         loop = asyncio.get_running_loop()
         until = loop.time() + BUSY_LIMIT_S
         while True:
             try:
-                return list(await self._db.execute_fetchall(sql))
+                if in_thread:
+                    return await self._thread.call(lambda: self._db.execute(sql).fetchall())
+                return self._db.execute(sql).fetchall()
             except sqlite3.Error as error:
                 if _code(error) != sqlite3.SQLITE_BUSY or loop.time() >= until:
                     raise _translated(error, self._path) from error
@@ -137,38 +153,48 @@ class SqliteState:
 class _SqliteTransaction:
     """See Transaction."""
 
-    def __init__(self, db: aiosqlite.Connection, path: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
         self._path = path
         self.ended = False
+        self.altered = False  # the schema: not counted among the changes
 
     async def execute(self, sql: str, *values: Value) -> int:
-        self._refuse_if_ended()
-        try:
-            cursor = await self._db.execute(sql, _stored(values))
-        except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
+        cursor = self._run(sql, values)
+        self.altered = self.altered or cursor.rowcount < 0
         return cursor.rowcount
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        self._refuse_if_ended()
-        try:
-            rows = await self._db.execute_fetchall(sql, _stored(values))
-        except sqlite3.Error as error:
-            raise _translated(error, self._path) from error
-        return [Row(dict(row)) for row in rows]
+        cursor = self._run(sql, values)
+        return [Row(dict(row)) for row in _done(self._path, cursor.fetchall)]
+
+    def _run(self, sql: str, values: tuple[Value, ...]) -> sqlite3.Cursor:
+        if self.ended:
+            raise StateMisused("the transaction has ended; use it inside its block only")
+        return _done(self._path, partial(self._db.execute, sql, _stored(values)))
 
     async def first(self, sql: str, *values: Value) -> Row | None:
         rows = await self.fetch(sql, *values)
         return rows[0] if rows else None
 
-    def _refuse_if_ended(self) -> None:
-        if self.ended:
-            raise StateMisused("the transaction has ended; use it inside its block only")
-
 
 def _stored(values: tuple[Value, ...]) -> list[str | int | float | bytes | None]:
     return [stored(value) if isinstance(value, datetime) else value for value in values]
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # Used by one thread at a time: by the loop's, or, while that waits, by the state's own.
+    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1_000, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _done(path: Path, work: Callable[[], _T]) -> _T:
+    """Do it; what sqlite3 raises is told as a StateError."""
+    try:
+        return work()
+    except sqlite3.Error as error:
+        raise _translated(error, path) from error
 
 
 def _make_private(path: Path) -> None:
