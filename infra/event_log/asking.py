@@ -8,8 +8,8 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from time import perf_counter
 
@@ -151,6 +151,18 @@ class Asking:
                 reader.taken_for = "an answer within the memory that ingest leaves"
                 await _stopped(reader, answering)
             yield
+        finally:
+            self._open.set()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[list[Connection] | None]:
+        """The readers' connections, while new questions wait; None when one is being answered just now."""
+        if self._answering:
+            yield None
+            return
+        self._open.clear()
+        try:
+            yield [reader.connection for reader in self._readers]
         finally:
             self._open.set()
 

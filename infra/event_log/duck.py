@@ -101,6 +101,18 @@ class Connection:
     def close(self) -> None:
         self._raw.close()
 
+    def reopen(self, path: Path, limits: LogLimits, siblings: Sequence["Connection"]) -> None:
+        """Close the file with all that was connected to it, and open it anew: its memory is given back.
+
+        Nobody may be using any of them. Raises like `connect`; all of them are closed then.
+        """
+        for sibling in siblings:
+            sibling.close()
+        self.close()
+        self._raw = connect(path, limits, read_only=False)._raw
+        for sibling in siblings:
+            sibling._raw = self._raw.cursor()
+
 
 def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
     """Open a file so that no statement reaches any other file or changes any setting, whoever wrote it.
@@ -113,6 +125,7 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
         "memory_limit": f"{limits.memory_mb}MB",
         "max_temp_directory_size": f"{limits.spill_mb}MB",
         "threads": limits.threads,
+        "checkpoint_threshold": f"{limits.unsaved_kb}KB",
         "python_enable_replacements": False,  # otherwise a name in SQL finds variables of this program
         "autoinstall_known_extensions": False,
     }

@@ -4,18 +4,29 @@ All of DuckDB's work happens in threads of its own, the event loop only waits. K
 fetches from it calls `append` and acknowledges when that has returned.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from infra import memory
 from infra.clock import Clock, SystemClock
 from infra.event_log import duck, migrations
 from infra.event_log.appending import Appending, last_position
 from infra.event_log.asking import Asking
 from infra.event_log.duck import Connection
-from infra.event_log.port import Appended, Batch, LogBroken, LogLimits, Parameter, StreamIdentity, Table
+from infra.event_log.port import (
+    Appended,
+    Batch,
+    LogBroken,
+    LogBusy,
+    LogLimits,
+    LogUnreadable,
+    Parameter,
+    StreamIdentity,
+    Table,
+)
 from infra.worker_thread import WorkerThread
 
 
@@ -60,9 +71,14 @@ class LogReader:
 class EventLog(LogReader):
     """The owner: at most one in the world for each file."""
 
-    def __init__(self, connection: Connection, thread: WorkerThread, limits: LogLimits, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, connection: Connection, thread: WorkerThread, limits: LogLimits, clock: Clock
+    ) -> None:
         super().__init__(connection, thread, limits)
+        self._path = path
+        self._limits = limits
         self._clock = clock
+        self._kept_rows = 0  # since the file was opened
         self._appending = Appending(connection, limits.copies_window_rows)
 
     async def append(self, batch: Batch) -> Appended:
@@ -79,12 +95,31 @@ class EventLog(LogReader):
             return self._appending.append(batch, self._clock.now())
 
         try:
-            return await self._thread.call(write)
+            done = await self._thread.call(write)
         except duck.Broken as error:
             raise LogBroken(error) from error
         except duck.Error:  # nearly always memory, though it may come as what followed from it
             async with self._asking.paused():
-                return await self._thread.call(write)
+                done = await self._thread.call(write)
+        self._kept_rows += done.recorded
+        if self._kept_rows >= self._limits.renew_rows:
+            await self._renew()
+        return done
+
+    async def _renew(self) -> None:
+        """Open the file anew, if no question is being answered. Raises LogBroken when it does not open again."""
+
+        def reopen(readers: Sequence[Connection]) -> None:
+            try:
+                self._connection.reopen(self._path, self._limits, readers)
+            except (duck.Error, LogBusy, LogUnreadable) as error:
+                raise LogBroken(error) from error
+            memory.give_back()
+
+        with self._asking.at_rest() as readers:
+            if readers is not None:
+                await self._thread.call(partial(reopen, readers))
+                self._kept_rows = 0
 
     def position(self, stream: StreamIdentity) -> int:
         """The highest sequence number recorded of this stream; 0 when it is new. Messages below it may be missing."""
@@ -101,7 +136,7 @@ async def open_log(path: Path, limits: LogLimits | None = None, clock: Clock | N
         connection = duck.connect(path, limits, read_only=False)
         try:
             migrations.apply(connection, path, migrations.tables(), migrations.views(), clock.now())
-            return EventLog(connection, thread, limits, clock)
+            return EventLog(path, connection, thread, limits, clock)
         except BaseException:
             connection.close()
             raise

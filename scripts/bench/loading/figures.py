@@ -90,6 +90,16 @@ class Growth:
         return self.ratio > 1 + GROWTH_MAX
 
 
+def median_of(looks: Sequence[Mapping[str, Memory]]) -> dict[str, Memory]:
+    """Of each process that was there each time, the look with its median own memory."""
+    names = set.intersection(*(set(look) for look in looks))
+    return {name: sorted((look[name] for look in looks), key=_own)[len(looks) // 2] for name in sorted(names)}
+
+
+def _own(found: Memory) -> int:
+    return found.own_bytes
+
+
 def growths(before: Mapping[str, Memory], after: Mapping[str, Memory], turns: int) -> list[Growth]:
     """Of each process that was there at both moments, largest growth first."""
     found = [Growth(name, before[name], after[name], turns) for name in before if name in after]

@@ -11,7 +11,6 @@ from scripts.bench.ordeal.house import House
 _MIB = 1 << 20
 _KNOWN = {  # what is known to grow, and why; it breaks the promise all the same
     "bus": "nats-server keeps an entry for each subject that a stream holds, about nine a turn",
-    "training_logger": "DuckDB keeps what it has read or written, up to LogLimits.memory_mb",
 }
 
 

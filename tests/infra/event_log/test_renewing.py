@@ -1,0 +1,83 @@
+"""Now and then the file is closed and opened anew, and nobody notices but the process's memory."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.event_log import duck
+from infra.event_log.log import open_log
+from infra.event_log.port import Batch, LogBroken, LogBusy, LogLimits, QueryStopped
+from schemas.event import Event, Fact
+
+Typed = Callable[..., list[Event[Fact]]]
+AsBatch = Callable[..., Batch]
+
+ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1"
+
+
+@pytest.fixture
+def renewals(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Each time that a file was opened anew."""
+    seen: list[Path] = []
+    reopen = duck.Connection.reopen
+
+    def counted(self: duck.Connection, path: Path, *rest: object) -> None:
+        seen.append(path)
+        reopen(self, path, *rest)  # type: ignore[arg-type]  # handed on
+
+    monkeypatch.setattr(duck.Connection, "reopen", counted)
+    return seen
+
+
+async def test_each_row_is_recorded_once_and_questions_are_answered_across_renewals(
+    path: Path, typed: Typed, batch: AsBatch, renewals: list[Path]
+) -> None:
+    events = [event for _ in range(20) for event in typed()]
+    async with await open_log(path, LogLimits(renew_rows=10)) as log:
+        for first in range(0, len(events), 4):
+            asked = asyncio.create_task(log.ask("SELECT count(*) FROM events"))
+            await log.append(batch(events[first : first + 4], first=first + 1))
+            again = await log.append(batch(events[first : first + 4], first=first + 1))
+            assert (again.recorded, again.redelivered) == (0, 4), "what is known is known after a renewal too"
+            assert (await asked).rows[0][0] in (first, first + 4)
+        found = (await log.ask("SELECT count(*), count(DISTINCT id), max(log_seq) FROM events")).rows
+
+    assert found == ((80, 80, 80),)
+    assert len(renewals) >= 5
+
+
+async def test_a_question_under_way_is_not_disturbed_and_the_renewal_waits(
+    path: Path, typed: Typed, batch: AsBatch, renewals: list[Path]
+) -> None:
+    async with await open_log(path, LogLimits(renew_rows=4, readers=1)) as log:
+        asking = asyncio.create_task(log.ask(ENDLESS, timeout_s=1.0))
+        await asyncio.sleep(0)  # it has the reader
+        await log.append(batch(typed()))
+        assert not renewals
+        with pytest.raises(QueryStopped, match=r"an answer within 1 s"):
+            await asking
+
+        await log.append(batch(typed(), first=5))
+
+        assert renewals == [path]
+        assert (await log.ask("SELECT count(*) FROM events")).rows == ((8,),)
+
+
+async def test_a_file_that_does_not_open_again_is_told_and_loses_nothing(
+    path: Path, typed: Typed, batch: AsBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await open_log(path, LogLimits(renew_rows=4))
+    with monkeypatch.context() as patched:
+
+        def taken(*_: object, **__: object) -> duck.Connection:
+            raise LogBusy(path, 4711)
+
+        patched.setattr(duck, "connect", taken)
+        with pytest.raises(LogBroken, match=r"start the logger again .*4711"):
+            await log.append(batch(typed()))
+    await log.aclose()
+
+    async with await open_log(path) as again:
+        assert (await again.ask("SELECT count(*) FROM events")).rows == ((4,),)
