@@ -81,11 +81,14 @@ def write(data_dir: Path, instance: Instance) -> None:
 
 
 def find(data_dir: Path) -> Instance | None:
-    """The Parley that runs on this folder; None when none does."""
+    """The Parley that runs on this folder; None when none does. Raises InvalidField when that may not be read."""
+    path = _folder(data_dir) / "parley.json"
     try:
-        instance = Instance.model_validate_json((_folder(data_dir) / "parley.json").read_text())
+        instance = Instance.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
+    except OSError as error:
+        raise InvalidField("data_dir", str(data_dir), f"a folder of this user's ({path}: {error.strerror})") from None
     return instance if alive(instance.pid) else None
 
 

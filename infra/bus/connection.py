@@ -181,10 +181,11 @@ class Bus(Publishing, Reading):
     async def follow(self, stream: str, subject: str, hearer: Hearer, *, from_now: bool = False) -> AsyncIterator[None]:
         """Every message that a stream has and gets on a subject, in order, once, also over a lost connection.
 
-        `from_now`: only those that come from now on.
+        `from_now`: only those that come from now on. Raises BusUnavailable when it cannot begin.
         """
         following = Following(self.js, stream, subject, hearer)
-        await following.begin(from_now=from_now)
+        with reaching(stream):
+            await following.begin(from_now=from_now)
         self._on_reconnect.append(following.look_again)
         try:
             yield

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import nats.errors
+from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 
 
 class BusUnavailable(Exception):
@@ -23,5 +24,7 @@ def reaching(what: str) -> Iterator[None]:
     """A block whose errors of the bus mean that it is away or starting: they may be gone at the next try."""
     try:
         yield
+    except (NoStreamResponseError, ServiceUnavailableError) as error:
+        raise BusUnavailable(f"{what}: JetStream does not answer; it is starting, or off (nats-server -js)") from error
     except (nats.errors.Error, OSError) as error:
         raise BusUnavailable(f"{what}: {str(error) or type(error).__name__}") from error

@@ -82,7 +82,7 @@ def free_port() -> int:
 def as_last_time(store: Path) -> tuple[int | None, str]:
     """The port and secret of the server that ran on this store before; no port where none did or it is taken now."""
     try:
-        before = (store / CONFIG_NAME).read_text()
+        before = (store / CONFIG_NAME).read_text(errors="replace")
     except OSError:
         return None, new_token()
     port, token = _PORT.search(before), _TOKEN.search(before)

@@ -24,7 +24,7 @@ app = typer.Typer(help="Messages that could not be processed.", no_args_is_help=
 
 OfStage = Annotated[str | None, typer.Option("--stage", help="Only those that this stage gave up on.")]
 OfError = Annotated[str | None, typer.Option("--error", help="Only those whose error says this.")]
-Number = Annotated[int | None, typer.Argument(help="Its number in the list.")]
+Number = Annotated[int | None, typer.Argument(min=1, help="Its number in the list.")]
 
 
 @asynccontextmanager
@@ -66,7 +66,7 @@ def listed(
 
 
 @app.command()
-def show(number: Annotated[int, typer.Argument(help="Its number in the list.")]) -> None:
+def show(number: Annotated[int, typer.Argument(min=1, help="Its number in the list.")]) -> None:
     """One dead letter whole: its error, stack, and the message as it came."""
 
     async def found() -> DeadLetter:

@@ -20,7 +20,8 @@ from schemas.turns import TurnEnd, TurnInterrupted
 def stop_turn(
     turn: Annotated[str, typer.Argument(help="The turn's id.")],
     played: Annotated[
-        int | None, typer.Option("--played", help="How many sentences were heard; default: all that were spoken.")
+        int | None,
+        typer.Option("--played", min=0, help="How many sentences were heard; default: all that were spoken."),
     ] = None,
 ) -> None:
     """Stop a turn: generation ends, no further sentence is spoken, history keeps what was heard.

@@ -40,6 +40,13 @@ def test_the_one_that_runs_is_found_until_it_has_ended(tmp_path: Path, me: Insta
     assert instance.find(tmp_path) is None
 
 
+def test_a_file_that_is_none_is_taken_for_no_parley(tmp_path: Path, me: Instance) -> None:
+    instance.write(tmp_path, me)
+    (tmp_path / "run" / "parley.json").write_bytes(bytes(range(128, 256)))
+
+    assert instance.find(tmp_path) is None
+
+
 def test_what_holds_the_buss_token_is_its_owners(tmp_path: Path, me: Instance) -> None:
     for _ in range(2):
         instance.write(tmp_path, me)

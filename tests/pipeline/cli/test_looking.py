@@ -1,11 +1,15 @@
 """`parley topology`, `parley status`, `parley doctor`."""
 
 import json
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from infra.bus import server
 from pipeline import topology
 
 Cli = Callable[..., Result]
@@ -60,6 +64,35 @@ def test_a_bus_without_workers_is_told_as_wrong(cli: Cli, bus_address: object, m
     wrong = json.loads(result.stdout)["wrong"]
     assert "no keeper is running; start one with `parley stage keeper`" in wrong
     assert len([line for line in wrong if "is running" in line]) == len(topology.PROCESSES)
+
+
+@pytest.fixture
+def without_jetstream(tmp_path: Path) -> Iterator[str]:
+    """A NATS server as somebody may have one: it passes messages on and stores none."""
+    port = server.free_port()
+    log = tmp_path / "nats.log"
+    with log.open("wb") as told:
+        process = subprocess.Popen([server.binary(), "-a", server.HOST, "-p", str(port)], stdout=told, stderr=told)
+    try:
+        while b"Server is ready" not in log.read_bytes():
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield f"nats://{server.HOST}:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("command", [("say", "hello"), ("log", "tail"), ("dead", "list"), ("status",)])
+def test_a_bus_that_stores_nothing_is_one_line(
+    command: tuple[str, ...], cli: Cli, one_line: OneLine, without_jetstream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NATS_URL", without_jetstream)
+
+    refused = cli(*command)
+
+    assert refused.exit_code == 3
+    assert "JetStream does not answer; it is starting, or off (nats-server -js)" in one_line(refused)
 
 
 def test_a_bus_that_is_not_there_is_one_line(cli: Cli, one_line: OneLine, monkeypatch: pytest.MonkeyPatch) -> None:
