@@ -16,6 +16,8 @@ from uuid import UUID
 
 from infra.clock import made_ms
 
+COLLECTOR_WITHIN_S: Final = 3.0  # a collector that is silent does not hold up a worker's end for longer
+
 _SAMPLED: Final = "01"
 _NO_SPAN: Final = "0" * 16
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
@@ -118,7 +120,9 @@ class _Sender:
         self._consumer, self._internal = SpanKind.CONSUMER, SpanKind.INTERNAL
         self._resource = Resource.create({"service.name": f"parley-{service}"})
         self._scope = InstrumentationScope("parley")
-        self._processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+        self._processor = BatchSpanProcessor(
+            OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=COLLECTOR_WITHIN_S)
+        )
 
     def send(self, hop: _SentSpan) -> None:
         """Queue an ended hop; beyond the SDK's limit (2,048) it is dropped."""

@@ -180,6 +180,7 @@ class Keeping:
         raw = await self._bus.stored(stream, seq)
         if raw is None:
             return
+        self.counts.dead += 1
         error = RuntimeError(f"every worker that took it ended or fell silent, {told['deliveries']} times")
         lost = Delivery(delivery.raw, raw.subject, raw.data, raw.headers)
         failure = dead_letters.failure_of(stage, error, int(told["deliveries"]))
@@ -251,7 +252,22 @@ class Keeping:
             left = [row for row in await outbox.pending(tx, RELAY_BATCH) if abs(now - row.created_at) > STALE_AFTER]
             words = Words([decode(row.payload) for row in left])
             await words.read_unpublished(tx)
+        words.said = [event for event in words.said if not await self._was_published(event)]
         await self._publish(words)
+
+    async def _was_published(self, event: Event[Fact]) -> bool:
+        """Whether whoever wrote it has said it too, and only not noted that: longer ago than the bus drops copies.
+
+        Of what may stand once in a turn the bus refuses a second copy anyway.
+        """
+        if event.fact.once:
+            return False
+        meta = event.meta
+        found = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
+        if all(each.meta.id != meta.id for _, each in found):
+            return False
+        self._published.append(meta.id)
+        return True
 
     async def _prune(self, now: datetime) -> None:
         await pruning.prune(self._state, now)

@@ -29,6 +29,7 @@ from infra.worker_thread import WorkerThread
 from schemas.event import Event
 
 BUSY_TIMEOUT_MS = 0  # SQLite itself does not wait for the write lock: it would look ever less often, every 100 ms soon
+CACHE_KIB = 512  # of pages: the system keeps the rest of the file in memory anyway, for all processes once
 BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
 
 _T = TypeVar("_T")
@@ -96,6 +97,7 @@ class SqliteState:
         await self._patiently("PRAGMA foreign_keys = ON")
         # FULL: a commit is on the disk before its events are published, so even lost power cannot undo what was said.
         await self._patiently("PRAGMA synchronous = FULL")
+        await self._patiently(f"PRAGMA cache_size = -{CACHE_KIB}")
         # Before anything is heard: with a damaged file each message would use up its tries.
         found = str((await self._patiently("PRAGMA quick_check(1)", in_thread=True))[0][0])
         if found != "ok":

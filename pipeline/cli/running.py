@@ -6,12 +6,14 @@ import logging
 import os
 import signal
 import time
-from typing import Annotated
+from collections import deque
+from typing import Annotated, Final
 
 import typer
 import uvloop
 
 from infra import settings as configuration
+from infra.bus.connection import Listener
 from pipeline import topology
 from pipeline.cli import exits
 from pipeline.cli.joining import joined, note
@@ -24,6 +26,7 @@ from schemas.ids import LIVE_RUN
 from schemas.tasks import ReminderDue
 
 PRIVATE_UMASK = 0o077  # what people said is nobody else's to read
+REMINDERS_KNOWN: Final = 1_000
 
 
 def up(
@@ -66,7 +69,7 @@ async def _up(supervisor: Supervisor) -> None:
     try:
         async with supervisor.running() as address, connected(address, "parley-up-reminders") as bus:
             ready = True
-            await bus.listen(subjects.every(ReminderDue.token, LIVE_RUN), _tell_reminder)
+            await bus.listen(subjects.every(ReminderDue.token, LIVE_RUN), _reminders_once())
             note(f"ready after {time.monotonic() - began:.1f} s (process {os.getpid()}); in another terminal:")
             note('  parley say "remind me tomorrow at three to call the dentist"')
             note("Ctrl-C ends it.")
@@ -76,12 +79,18 @@ async def _up(supervisor: Supervisor) -> None:
         note("stopped before it was ready")
 
 
-async def _tell_reminder(_: str, payload: bytes) -> None:
-    """Show a reminder that has fallen due."""
-    with contextlib.suppress(SchemaError):
-        fact = decode(payload, ReminderDue.__name__).fact
-        if isinstance(fact, ReminderDue):
-            note(f"reminder   {fact.message}")
+def _reminders_once() -> Listener:
+    """Shows each reminder that falls due; one that is published again is heard again, though no stream takes it."""
+    shown: deque[str] = deque(maxlen=REMINDERS_KNOWN)
+
+    async def show(_: str, payload: bytes) -> None:
+        with contextlib.suppress(SchemaError):
+            event = decode(payload, ReminderDue.__name__)
+            if isinstance(event.fact, ReminderDue) and event.meta.id not in shown:
+                shown.append(event.meta.id)
+                note(f"reminder   {event.fact.message}")
+
+    return show
 
 
 def stage(

@@ -16,6 +16,7 @@ from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 from infra.clock import Clock, SetClock, SystemClock
+from infra.state import outbox
 from infra.state.errors import StateCorrupt, StateError, StateFull
 from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
@@ -26,6 +27,7 @@ from pipeline.keeping import EVENTS, INTAKE, Keeping
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
+from schemas.tasks import ReminderDue
 from schemas.turns import (
     SpeechTurnOpened,
     StageFailed,
@@ -276,6 +278,31 @@ async def test_what_a_killed_keeper_had_written_and_not_published_is_published_b
         found = await told(bus, turn, TextTurnOpened)
 
     assert found == opened
+
+
+async def test_what_was_published_long_ago_and_not_noted_is_not_published_again(
+    bus: Bus, keep: Keep, ann: "Submitter", said_of: "SaidOf", state_file: Path, until: "Until"
+) -> None:
+    """A router that dies between the two: the bus would take the second copy, which comes beyond its window."""
+    config = (await bus.js.stream_info(subjects.EVENT_STREAM)).config
+    await bus.js.update_stream(config.evolve(duplicate_window=0.1))
+    turn, long_ago = ann.text(), datetime.now(UTC) - timedelta(minutes=1)
+    due = ReminderDue(reminder="r", title="tea", due_at=long_ago, message="It is time: tea.")
+    announced = turn.following("router", 0, due, long_ago)
+    async with open_state(state_file, SystemClock()) as state, state.transaction() as tx:
+        await outbox.add(tx, announced, long_ago)
+    await bus.say(announced, Hop("router"))
+    await asyncio.sleep(0.2)  # the window for duplicates has passed
+
+    async with keep(bus), open_state(state_file, SystemClock()) as state:
+
+        async def noted() -> bool:
+            async with state.transaction() as tx:
+                return not await outbox.pending(tx, 1)
+
+        await until(noted)
+
+    assert await said_of(bus, turn) == [announced]
 
 
 async def test_a_keeper_that_died_with_a_submission_in_hand_holds_up_the_others_only_shortly(
