@@ -171,7 +171,7 @@ async def built(folder: Path, plan: Plan) -> AsyncIterator[House]:
             "bus",
             [str(server.binary()), "-c", str(folder / "nats" / server.CONFIG_NAME)],
             logs / "bus.log",
-            environment,
+            environment | server.environment(),
         )
         bus.process = process
         house.members.append(bus)
