@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from infra.clock import Clock, made_at
-from infra.state import history, outbox, turns
+from infra.state import history, inbox, outbox, turns
 from infra.state.port import State
 from infra.state.turns import Sentence, Turn
 from pipeline.books import Books, Words
@@ -20,6 +20,7 @@ from schemas import chat, intake, speech
 from schemas import turns as said
 from schemas.catalogue import decode
 from schemas.event import Event, Fact, Meta
+from schemas.tasks import TaskCompleted
 
 NAME: Final = "keeper"
 TURN_TIMEOUT = timedelta(seconds=60)  # from opening to end
@@ -51,6 +52,7 @@ SORRY: Final[dict[said.FailureCode, str]] = {
     "too-many": "That was more than I can take in.",
     "busy": "I am still busy with what you said before. Please wait a moment and say it again.",
 }
+DONE_THEN_FAILED: Final = "{} Then something went wrong, and I could not answer all of it."
 
 
 class Keeper:
@@ -216,7 +218,9 @@ class Keeper:
             return
         # Only what was wrong with the person's own input is told to the person; the rest is for whoever mends it.
         expected = f" Expected: {failure.expected}." if failure and failure.field and code in _INPUT else ""
-        fact = said.TurnFailed(code=code, message=f"{SORRY[code]}{expected}")
+        done = await _done_in(tx, submission.meta) if turn.status == "open" else ()
+        message = DONE_THEN_FAILED.format(" ".join(done)) if done else f"{SORRY[code]}{expected}"
+        fact = said.TurnFailed(code=code, message=message, done=done)
         if failure is not None:
             details: dict[str, str | None] = {
                 "stage": failure.failed_stage,
@@ -260,6 +264,13 @@ class Keeper:
         event = cause.following(NAME, index, fact, now, number=number, deadline=deadline)
         if await outbox.add(tx, event, now):
             tx.words.said.append(event)
+
+
+async def _done_in(tx: Books, meta: Meta) -> tuple[str, ...]:
+    """What skills have done in a turn: whoever hears only that it failed would ask for it again."""
+    said_in = await inbox.said_in(tx, meta.turn)
+    facts = [event.fact for event in said_in if (event.meta.tenant, event.meta.run) == (meta.tenant, meta.run)]
+    return tuple(fact.outcome.message for fact in facts if isinstance(fact, TaskCompleted) and fact.outcome.success)
 
 
 def _in_order(sentences: Sequence[Sentence], speech: bool) -> list[str]:

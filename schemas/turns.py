@@ -57,6 +57,7 @@ class TurnFailed(TurnEnd):
     field: str | None = None
     value: str | None = None
     expected: str | None = None
+    done: tuple[str, ...] = ()  # what skills had done by then, in their words; `message` tells it too
 
 
 class ApologyRequested(Fact):

@@ -17,6 +17,7 @@ from schemas.errors import InvalidField
 from schemas.event import PAYLOAD_MAX_BYTES, Event, Fact
 
 KEPT_FOR = timedelta(days=14)  # no message is redelivered later than this
+STEPS_MAX = 100  # of one turn: an utterance has a few intents
 PRUNED_AT_ONCE = 2_000  # rows; the write lock is given back in between
 _SEPARATOR = b"\n"  # JSON as we write it holds none
 
@@ -39,6 +40,15 @@ async def handling(state: State, clock: Clock, event: Event[Any], step: str, sta
                 'INSERT INTO inbox (event_id, step, tenant, "user", handled_at, said) VALUES (?, ?, ?, ?, ?, ?)',
                 *(event.meta.id, step, event.meta.tenant, event.meta.user, unit.now, _SEPARATOR.join(unit.said)),
             )
+
+
+async def said_in(tx: Transaction, turn: str) -> list[Event[Fact]]:
+    """What was said by the steps of a turn that have taken effect, in their order."""
+    rows = await tx.fetch(
+        "SELECT said FROM inbox WHERE event_id > ? AND event_id < ? ORDER BY handled_at, event_id, step LIMIT ?",
+        *(f"{turn}-", f"{turn}.", STEPS_MAX),  # an event's id begins with its turn's, and "." follows "-"
+    )
+    return [event for row in rows for event in _read(row.blob("said"))]
 
 
 async def prune(tx: Transaction, now: datetime) -> int:

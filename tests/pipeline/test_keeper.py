@@ -16,6 +16,8 @@ from infra.state.sqlite import open_state
 from pipeline.keeper import APOLOGY_WITHIN, Keeper
 from pipeline.turn_limits import WAITING_MAX
 from schemas.event import Event, Fact, Meta
+from schemas.intents import Intent, IntentClassified, IntentLabel
+from schemas.tasks import TaskCompleted, TaskOutcome
 from schemas.turns import (
     ApologyRequested,
     FeedbackRecorded,
@@ -403,6 +405,34 @@ async def test_a_failure_is_told_aloud_where_sound_is_wanted_also_when_the_turn_
     assert apology.meta.turn == failed.meta.turn
     assert apology.meta.deadline == clock.at + APOLOGY_WITHIN, "the turn's own has passed"
     assert await told(keeper, ann.failed(first)) == [], "a voice that fails at it changes nothing"
+
+
+@pytest.mark.parametrize("how", ["a stage gives up", "its time is up"])
+async def test_a_turn_that_fails_after_skills_have_acted_tells_what_they_did(
+    keeper: Keeper, talk: "Talk", state: State, clock: SetClock, how: str
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.text("note to buy tea, a reminder at one, and how are you")
+    [opened] = await told(keeper, turn)
+    heard = IntentClassified(text="…", intents=(Intent(label=IntentLabel.CREATE_NOTE, confidence=0.9, text="…"),))
+    classified = opened.following("intent", 0, heard, clock.now())
+    outcomes = [("Noted: buy tea.", True), ("At one is past.", False), ("Reminder set.", True)]
+    for step, (message, success) in enumerate(outcomes):
+        outcome = TaskOutcome(skill=IntentLabel.CREATE_NOTE, success=success, message=message)
+        async with state.handling(classified, f"intent-{step}") as unit:
+            unit.say(TaskCompleted(intent=step, outcome=outcome), step)
+
+    if how == "its time is up":
+        clock.at += timedelta(seconds=61)
+        said = (await keeper.sweep()).said
+    else:
+        said = await told(keeper, ann.failed(turn))
+
+    failed, apology = [event.fact for event in said]
+    assert isinstance(failed, TurnFailed)
+    assert failed.done == ("Noted: buy tea.", "Reminder set.")
+    assert failed.message.startswith("Noted: buy tea. Reminder set. Then something went wrong")
+    assert apology == ApologyRequested(text=failed.message)
 
 
 @pytest.mark.parametrize("kind", ["TextSubmitted", "AudioSubmitted", "InterruptRequested", "SomethingElse"])
