@@ -6,12 +6,13 @@ it lets another one go first that waits (infra/state/turnstile.py).
 
 A statement takes some ten microseconds, less than handing it to a thread: it runs in the event loop, for which it never
 waits, since a lock that is taken is told at once. What may wait for the disk has a thread of its own: opening, and the
-commit of what has changed.
+commit of what has changed, unless the disk has shown to need less time for it than the way to a thread and back.
 """
 
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -29,6 +30,8 @@ from infra.worker_thread import WorkerThread
 from schemas.event import Event
 
 BUSY_TIMEOUT_MS = 0  # SQLite itself does not wait for the write lock: it would look ever less often, every 100 ms soon
+QUICK_COMMIT_S = 0.001  # an SSD takes some 0.2 ms
+COMMITS_WEIGHT = 0.2  # of the newest commit in the mean
 CACHE_KIB = 512  # of pages: the system keeps the rest of the file in memory anyway, for all processes once
 BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
 
@@ -85,6 +88,7 @@ class SqliteState:
         self._path = path
         self._clock = clock
         self._turnstile = turnstile
+        self._commit_s = 0.0  # how long the disk has taken of late
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
 
@@ -131,11 +135,20 @@ class SqliteState:
         return inbox.handling(self, self._clock, event, step, stage)
 
     async def _commit(self, *, changed: bool) -> None:
-        commit = partial(_done, self._path, partial(self._db.execute, "COMMIT"))
-        if changed:
-            await _to_the_end(self._thread.call(commit))
+        if not changed:
+            self._end()
+        elif self._commit_s <= QUICK_COMMIT_S:
+            self._end_timed()
         else:
-            commit()
+            await _to_the_end(self._thread.call(self._end_timed))
+
+    def _end(self) -> None:
+        _done(self._path, partial(self._db.execute, "COMMIT"))
+
+    def _end_timed(self) -> None:
+        began = time.perf_counter()
+        self._end()
+        self._commit_s += COMMITS_WEIGHT * (time.perf_counter() - began - self._commit_s)
 
     async def _patiently(self, sql: str, *, in_thread: bool = False) -> list[sqlite3.Row]:
         """Run a statement that needs a lock, again and again until BUSY_LIMIT_S have passed."""

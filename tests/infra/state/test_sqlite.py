@@ -1,8 +1,11 @@
 """Transactions on a real file: all or nothing, one after the other, and errors that say what to do."""
 
 import asyncio
+import itertools
 import sqlite3
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -211,3 +214,27 @@ async def test_a_file_that_may_only_be_read_is_told(state: State) -> None:
 async def test_the_file_is_nobody_elses_to_read(state: State, path: Path) -> None:
     for file in path.parent.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file.name
+
+
+@pytest.mark.parametrize(("disk_s", "elsewhere"), [(0.0002, False), (0.02, True)])
+async def test_a_commit_for_which_the_disk_takes_long_does_not_hold_up_the_loop(
+    state: State, monkeypatch: pytest.MonkeyPatch, disk_s: float, elsewhere: bool
+) -> None:
+    now_s, threads = itertools.count(step=disk_s), list[threading.Thread]()
+
+    def perf_counter() -> float:
+        threads.append(threading.current_thread())
+        return next(now_s)
+
+    async with state.transaction() as tx:
+        await _note(tx, "before")
+    monkeypatch.setattr(sqlite, "time", SimpleNamespace(perf_counter=perf_counter))
+    monkeypatch.setattr(state, "_commit_s", 0.0)
+    for name in ("first", "second"):
+        async with state.transaction() as tx:
+            await _note(tx, name)
+    async with state.transaction() as tx:
+        assert await _titles(tx) == ["before", "first", "second"]
+
+    assert len(threads) == 4, "what changed nothing needs no disk"
+    assert (threads[-1] is not threading.main_thread()) == elsewhere
