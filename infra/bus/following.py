@@ -43,17 +43,19 @@ class Following:
 
     async def end(self) -> None:
         """Hear no more."""
-        if self._looking is not None:
-            await cancelled(self._looking)
-        await self._unsubscribe()
+        try:
+            if self._looking is not None:
+                await cancelled(self._looking)
+        finally:
+            await self._unsubscribe()
 
     def look_again(self) -> None:
         """After a reconnect: the bus may have come back with another stream of this name."""
-        if self._looking is not None:
-            self._looking.cancel()
-        self._looking = asyncio.create_task(self._look())
+        self._looking = asyncio.create_task(self._look(self._looking))
 
-    async def _look(self) -> None:
+    async def _look(self, before: "asyncio.Task[None] | None") -> None:
+        if before is not None:
+            await cancelled(before)
         while True:
             try:
                 created = (await self._js.stream_info(self._stream)).created

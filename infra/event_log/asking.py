@@ -166,6 +166,10 @@ class Asking:
         finally:
             self._open.set()
 
+    def refuse(self) -> None:
+        """Answer nothing more: LogClosed is told."""
+        self._closed = True
+
     async def aclose(self) -> None:
         """Interrupt what is being answered and free threads and connections."""
         self._closed = True

@@ -4,11 +4,12 @@ All of DuckDB's work happens in threads of its own, the event loop only waits. K
 fetches from it calls `append` and acknowledges when that has returned.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from infra import memory
 from infra.clock import Clock, SystemClock
@@ -27,7 +28,11 @@ from infra.event_log.port import (
     StreamIdentity,
     Table,
 )
+from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
+
+REOPEN_WITHIN_S: Final = 5.0
+REOPEN_EVERY_S: Final = 0.05
 
 
 class LogReader:
@@ -84,8 +89,9 @@ class EventLog(LogReader):
     async def append(self, batch: Batch) -> Appended:
         """Record a batch, each event once, and how far the stream was read, in one transaction.
 
-        When this returns it is on the disk and may be acknowledged; when it raises, nothing of it is. Batches are
-        written one after the other. If the caller is cancelled the batch is written all the same, or not at all.
+        When this returns it is on the disk and may be acknowledged; when it raises, nothing of it is, or (LogBroken)
+        all of it, and comes again without harm. Batches are written one after the other. If the caller is cancelled the
+        batch is written all the same, or not at all.
         What the database cannot do beside the questions it is asked to do once more without them: ingest comes first.
 
         Raises StreamChanged, LogBroken (start the process anew), or the database's error (disk full): try again.
@@ -110,16 +116,26 @@ class EventLog(LogReader):
         """Open the file anew, if no question is being answered. Raises LogBroken when it does not open again."""
 
         def reopen(readers: Sequence[Connection]) -> None:
-            try:
-                self._connection.reopen(self._path, self._limits, readers)
-            except (duck.Error, LogBusy, LogUnreadable) as error:
-                raise LogBroken(error) from error
+            until = time.monotonic() + REOPEN_WITHIN_S
+            while True:
+                try:
+                    self._connection.reopen(self._path, self._limits, readers)
+                    break
+                except (duck.Error, LogBusy, LogUnreadable) as error:  # somebody looks into it, or the disk is full
+                    if time.monotonic() > until:
+                        raise LogBroken(error) from error
+                time.sleep(REOPEN_EVERY_S)
             memory.give_back()
 
         with self._asking.at_rest() as readers:
-            if readers is not None:
-                await self._thread.call(partial(reopen, readers))
-                self._kept_rows = 0
+            if readers is None:
+                return
+            try:
+                await to_the_end(self._thread.call(partial(reopen, readers)))
+            except LogBroken:
+                self._asking.refuse()
+                raise
+            self._kept_rows = 0
 
     def position(self, stream: StreamIdentity) -> int:
         """The highest sequence number recorded of this stream; 0 when it is new. Messages below it may be missing."""

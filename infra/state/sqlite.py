@@ -10,10 +10,11 @@ commit of what has changed, unless the disk has shown to need less time for it t
 """
 
 import asyncio
+import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -26,6 +27,7 @@ from infra.state.errors import StateBusy, StateCorrupt, StateError, StateFull, S
 from infra.state.port import State, Transaction, Unit
 from infra.state.row import Row, Value, stored
 from infra.state.turnstile import LOOK_EVERY_S, Turnstile
+from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
 from schemas.event import Event
 
@@ -35,6 +37,7 @@ COMMITS_WEIGHT = 0.2  # of the newest commit in the mean
 CACHE_KIB = 512  # of pages: the system keeps the rest of the file in memory anyway, for all processes once
 BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
 
+log = logging.getLogger("parley.state")
 _T = TypeVar("_T")
 _HINTS: Final[dict[int, tuple[type[StateError], str]]] = {
     sqlite3.SQLITE_BUSY: (StateBusy, "another process has held the write lock for too long; look for one that hangs"),
@@ -71,10 +74,10 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
                 await migrations.apply(tx, known, clock.now())
             yield state
         finally:
-            await _to_the_end(thread.call(db.close))  # the last one to close writes all back into the file
+            await to_the_end(thread.call(db.close))  # the last one to close writes all back into the file
     finally:
         turnstile.close()
-        await _to_the_end(thread.aclose())
+        await to_the_end(thread.aclose())
 
 
 class SqliteState:
@@ -123,8 +126,7 @@ class SqliteState:
                 yield tx
                 await self._commit(changed=self._db.total_changes != before or tx.altered)
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.rollback()
+                self._roll_back()
                 raise
             finally:
                 tx.ended = True
@@ -134,13 +136,21 @@ class SqliteState:
         """See State.handling."""
         return inbox.handling(self, self._clock, event, step, stage)
 
+    def _roll_back(self) -> None:
+        """What led to it is what the caller hears of: a disk that refuses this too is only noted."""
+        try:
+            if self._db.in_transaction:
+                self._db.rollback()
+        except sqlite3.Error as error:
+            log.warning("%s: %s", self._path, error)
+
     async def _commit(self, *, changed: bool) -> None:
         if not changed:
             self._end()
         elif self._commit_s <= QUICK_COMMIT_S:
             self._end_timed()
         else:
-            await _to_the_end(self._thread.call(self._end_timed))
+            await to_the_end(self._thread.call(self._end_timed))
 
     def _end(self) -> None:
         _done(self._path, partial(self._db.execute, "COMMIT"))
@@ -216,21 +226,6 @@ def _make_private(path: Path) -> None:
     """Make the file, empty, before SQLite does: what people said is nobody else's to read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-async def _to_the_end(work: Awaitable[_T]) -> _T:
-    """Wait for what must not be left half done, even when the waiting task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait((task,))
-        except asyncio.CancelledError as stop:
-            cancelled = stop
-    if cancelled is not None:
-        task.exception()  # marked as seen: the cancellation is what the caller hears of
-        raise cancelled
-    return task.result()
 
 
 def _code(error: sqlite3.Error) -> int:

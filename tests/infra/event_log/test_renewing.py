@@ -1,14 +1,16 @@
 """Now and then the file is closed and opened anew, and nobody notices but the process's memory."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from infra import memory
 from infra.event_log import duck
 from infra.event_log.log import open_log
-from infra.event_log.port import Batch, LogBroken, LogBusy, LogLimits, QueryStopped
+from infra.event_log.port import Batch, LogBroken, LogBusy, LogClosed, LogLimits, QueryStopped
 from schemas.event import Event, Fact
 
 Typed = Callable[..., list[Event[Fact]]]
@@ -65,19 +67,66 @@ async def test_a_question_under_way_is_not_disturbed_and_the_renewal_waits(
         assert (await log.ask("SELECT count(*) FROM events")).rows == ((8,),)
 
 
-async def test_a_file_that_does_not_open_again_is_told_and_loses_nothing(
+async def test_whoever_is_cancelled_meanwhile_leaves_questions_and_the_file_in_order(
     path: Path, typed: Typed, batch: AsBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held_up() -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(memory, "give_back", held_up)  # in the writer's thread, within a renewal
+    async with await open_log(path, LogLimits(renew_rows=4)) as log:
+        appending = asyncio.create_task(log.append(batch(typed())))
+        await asyncio.to_thread(begun.wait)
+        appending.cancel()
+        asking = asyncio.create_task(log.ask("SELECT count(*) FROM events"))
+        await asyncio.sleep(0.05)
+        assert not asking.done(), "it waits until the file is open"
+        go_on.set()
+
+        assert (await asking).rows == ((4,),)
+        with pytest.raises(asyncio.CancelledError):
+            await appending
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """So many times (its one number) the file is somebody else's when it shall be opened."""
+    left, connect = [0], duck.connect
+
+    def refused(*arguments: object, **named: object) -> duck.Connection:
+        if left[0]:
+            left[0] -= 1
+            raise LogBusy(Path("events.duckdb"), 4711)
+        return connect(*arguments, **named)  # type: ignore[arg-type]  # handed on
+
+    monkeypatch.setattr(duck, "connect", refused)
+    return left
+
+
+async def test_a_file_that_somebody_looks_into_is_waited_for(
+    path: Path, typed: Typed, batch: AsBatch, refusals: list[int]
+) -> None:
+    async with await open_log(path, LogLimits(renew_rows=4)) as log:
+        refusals[0] = 3
+        assert (await log.append(batch(typed()))).recorded == 4
+        assert (await log.ask("SELECT count(*) FROM events")).rows == ((4,),)
+
+
+async def test_a_file_that_does_not_open_again_is_told_and_loses_nothing(
+    path: Path, typed: Typed, batch: AsBatch, refusals: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.event_log.log.REOPEN_WITHIN_S", 0.1)
     log = await open_log(path, LogLimits(renew_rows=4))
-    with monkeypatch.context() as patched:
-
-        def taken(*_: object, **__: object) -> duck.Connection:
-            raise LogBusy(path, 4711)
-
-        patched.setattr(duck, "connect", taken)
-        with pytest.raises(LogBroken, match=r"start the logger again .*4711"):
-            await log.append(batch(typed()))
+    refusals[0] = 1_000
+    with pytest.raises(LogBroken, match=r"start the logger again .*4711"):
+        await log.append(batch(typed()))
+    with pytest.raises(LogClosed):
+        await log.ask("SELECT 1")
     await log.aclose()
 
+    refusals[0] = 0
     async with await open_log(path) as again:
         assert (await again.ask("SELECT count(*) FROM events")).rows == ((4,),)
