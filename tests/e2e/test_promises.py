@@ -57,7 +57,16 @@ def reading_back(put: Put) -> None:
 
 
 def once(put: Put) -> None:
+    """The bus takes a second one, and the keeper does not look for it, as it does for what may stand twice."""
     put.setattr(TurnEnd, "once", False)
+    looking_up(put)
+
+
+def looking_up(put: Put) -> None:
+    async def unknown(*_: object) -> bool:
+        return False
+
+    put.setattr(Keeping, "_was_published", unknown)
 
 
 def inbox_note(put: Put) -> None:
