@@ -50,12 +50,15 @@ class Work:
         self._task: asyncio.Task[object] | None = None
         self._cancelled_before = 0
         self._cancelled_times = 0
-        self.stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the block was to be left."""
+        return self._cancelled_times > 0
 
     def stop(self) -> None:
         """Leave the block. Called again it does nothing."""
-        if self._task is not None and not self.stopped:
-            self.stopped = True
+        if not self.stopped:
             self._cancel()
 
     def _cancel(self) -> None:

@@ -252,7 +252,12 @@ class Keeping:
             left = [row for row in await outbox.pending(tx, RELAY_BATCH) if abs(now - row.created_at) > STALE_AFTER]
             words = Words([decode(row.payload) for row in left])
             await words.read_unpublished(tx)
-        words.said = [event for event in words.said if not await self._was_published(event)]
+        said, words.said = words.said, []
+        for event in said:
+            if await self._was_published(event):
+                self._published.append(event.meta.id)
+            else:
+                words.said.append(event)
         await self._publish(words)
 
     async def _was_published(self, event: Event[Fact]) -> bool:
@@ -262,12 +267,9 @@ class Keeping:
         """
         if event.fact.once:
             return False
-        meta = event.meta
-        found = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
-        if all(each.meta.id != meta.id for _, each in found):
-            return False
-        self._published.append(meta.id)
-        return True
+        at, token = event.meta, event.fact.token
+        found = await self._bus.turn_events(at.tenant_id, at.run_id, at.conversation_id, at.turn_id, token)
+        return any(each.meta.id == at.id for _, each in found)
 
     async def _prune(self, now: datetime) -> None:
         await pruning.prune(self._state, now)

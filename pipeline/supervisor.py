@@ -72,11 +72,7 @@ class Supervisor:
         usual_port, token = server.as_last_time(store)
         process, port = await server.start(store, path, port=usual_port, token=token)
         # From now on on this port: the workers reconnect to it after a restart.
-        bus = Child(
-            *("bus", [str(server.binary()), "-c", str(store / server.CONFIG_NAME)], path, server.environment()),
-            process=process,
-            starts=1,
-        )
+        bus = Child("bus", server.command(store), path, server.environment(), process, starts=1)
         self._children.watch(bus)
         self._children.beside(self._restart_when_it_cannot_write(bus))
         address = BusAddress(f"nats://{server.HOST}:{port}", token)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,6 +78,25 @@ def new_event() -> NewEvent:
     return make
 
 
+@dataclass
+class HardOfHearing:
+    """A task that waits for ever, and loses so many cancellations before it hears one."""
+
+    loses: int
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    cancellations: int = 0
+
+    async def wait(self) -> None:
+        self.begun.set()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancellations += 1
+                if self.cancellations > self.loses:
+                    raise
+
+
 @pytest.fixture
 def said_at_last() -> "Callable[[Bus, Event[Fact]], Awaitable[None]]":
     """Says an event as one does who does not give up: the same again until the bus has taken it."""
@@ -98,20 +118,8 @@ def said_at_last() -> "Callable[[Bus, Event[Fact]], Awaitable[None]]":
 @pytest.fixture
 async def bus_address(tmp_path_factory: pytest.TempPathFactory) -> "AsyncIterator[BusAddress]":
     """A nats-server of the test's own with empty streams: 70 ms, and nothing that an earlier test left behind."""
-    from infra.bus import server, streams
-    from infra.bus.connection import Bus
-
-    folder = tmp_path_factory.mktemp("bus")
-    token = server.new_token()
-    process, port = await server.start(folder / "store", folder / "nats-server.log", token=token)
-    address = server.BusAddress(f"nats://{server.HOST}:{port}", token)
-    try:
-        async with Bus(address, name="test-declaring") as bus:
-            await streams.declare_streams(bus.js)
-        yield address
-    finally:
-        process.kill()
-        await process.wait()
+    async with _running(tmp_path_factory.mktemp("bus")) as mine:
+        yield mine.address
 
 
 @pytest.fixture
@@ -153,18 +161,27 @@ class OwnServer:
             await self.process.wait()
 
 
-@pytest.fixture
-async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
-    """A server that the test may kill; its streams are declared."""
+@asynccontextmanager
+async def _running(folder: Path) -> AsyncIterator[OwnServer]:
+    """A server on an empty folder, with its streams declared; killed at the end."""
     from infra.bus import server, streams
     from infra.bus.connection import Bus
 
-    mine = OwnServer(tmp_path / "bus", server.new_token())
+    mine = OwnServer(folder, server.new_token())
     await mine.start()
-    async with Bus(mine.address, name="test-declaring") as bus:
-        await streams.declare_streams(bus.js)
-    yield mine
-    await mine.kill()
+    try:
+        async with Bus(mine.address, name="test-declaring") as bus:
+            await streams.declare_streams(bus.js)
+        yield mine
+    finally:
+        await mine.kill()
+
+
+@pytest.fixture
+async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
+    """A server that the test may kill; its streams are declared."""
+    async with _running(tmp_path / "bus") as mine:
+        yield mine
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from faststream.nats.security import NatsToken
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 
 from infra.bus import streams
 from infra.bus.batches import BatchConsumer, BatchHearer
@@ -124,15 +123,6 @@ class Bus(Publishing, Reading):
         """The nats-server's version."""
         found = self.client.connected_server_version
         return f"{found.major}.{found.minor}.{found.patch}"
-
-    async def backlog(self, stream: str, durable: str) -> tuple[int, int]:
-        """How many messages a durable has not taken yet, and how many it has taken and not acknowledged."""
-        with reaching(stream):
-            try:
-                info = await self.js.consumer_info(stream, durable)
-            except NotFoundError:
-                return 0, 0
-        return info.num_pending or 0, info.num_ack_pending or 0
 
     async def declare(self, duplicate_window: timedelta = streams.DUPLICATE_WINDOW) -> None:
         """Make the streams, or bring them up to date: see streams.declare_streams. Raises BusUnavailable."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError
 
 from infra.bus import delivery
@@ -110,38 +110,47 @@ class Reading:
             state = (await self.js.stream_info(stream)).state
         return Extent(state.messages, state.bytes, state.first_seq, state.last_seq)
 
+    async def _standing(self, stream: str, durable: str) -> ConsumerInfo | None:
+        """How a durable stands; None when there is none of this name."""
+        with reaching(stream):
+            try:
+                info: ConsumerInfo = await self.js.consumer_info(stream, durable)
+            except NotFoundError:
+                return None
+        return info
+
+    async def backlog(self, stream: str, durable: str) -> tuple[int, int]:
+        """How many messages a durable has not taken yet, and how many it has taken and not acknowledged."""
+        info = await self._standing(stream, durable)
+        return (info.num_pending or 0, info.num_ack_pending or 0) if info is not None else (0, 0)
+
     async def handled_up_to(self, stream: str, durable: str) -> int | None:
         """The place up to which a durable has acknowledged all that it hears; NO_PLACE when it has nothing left to do.
 
         None when there is no such durable.
         """
-        with reaching(stream):
-            try:
-                info = await self.js.consumer_info(stream, durable)
-            except NotFoundError:
-                return None
+        info = await self._standing(stream, durable)
+        if info is None:
+            return None
         if not info.num_pending and not info.num_ack_pending:
             return NO_PLACE
         return info.ack_floor.stream_seq if info.ack_floor else 0
 
     async def waiting_since(self, stream: str, durable: str) -> datetime | None:
         """When the oldest message was stored that nobody has taken from a durable yet; None when there is none."""
+        info = await self._standing(stream, durable)
+        if info is None or not info.num_pending:
+            return None
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=(info.delivered.stream_seq if info.delivered else 0) + 1,
+            ack_policy=AckPolicy.NONE,
+            mem_storage=True,
+            inactive_threshold=30.0,
+            filter_subject=info.config.filter_subject,
+            filter_subjects=info.config.filter_subjects,
+        )
         with reaching(stream):
-            try:
-                info = await self.js.consumer_info(stream, durable)
-            except NotFoundError:
-                return None
-            if not info.num_pending:
-                return None
-            config = ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                opt_start_seq=(info.delivered.stream_seq if info.delivered else 0) + 1,
-                ack_policy=AckPolicy.NONE,
-                mem_storage=True,
-                inactive_threshold=30.0,
-                filter_subject=info.config.filter_subject,
-                filter_subjects=info.config.filter_subjects,
-            )
             async with self._reading(stream, config) as pull:
                 try:
                     [raw] = await pull.fetch(batch=1, timeout=WAITING_TIMEOUT_S)

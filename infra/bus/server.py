@@ -59,8 +59,8 @@ async def start(store: Path, log: Path, *, port: int | None = None, token: str |
     """
     for _ in range(PORT_TRIES):
         chosen = port or free_port()
-        command = [str(binary()), "-c", str(_configure(store, chosen, token))]
-        process = await spawn(command, log=log, environment={**os.environ, **environment()})
+        _configure(store, chosen, token)
+        process = await spawn(command(store), log=log, environment={**os.environ, **environment()})
         if await _answers(process, chosen):
             return process, chosen
         if process.returncode is None:
@@ -71,6 +71,11 @@ async def start(store: Path, log: Path, *, port: int | None = None, token: str |
             break
     said = (_tail(log).strip().splitlines() or ["it said nothing"])[-1][-300:]
     raise BusServerFailed(f"nats-server ended with status {process.returncode}: {said} (see {log})")
+
+
+def command(store: Path) -> list[str]:
+    """What starts a server on a store that is configured. Raises BusServerFailed."""
+    return [str(binary()), "-c", str(store / CONFIG_NAME)]
 
 
 def environment() -> dict[str, str]:
@@ -133,7 +138,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def _configure(store: Path, port: int, token: str | None) -> Path:
+def _configure(store: Path, port: int, token: str | None) -> None:
     store.mkdir(parents=True, exist_ok=True)
     path = store / CONFIG_NAME
     lines = [
@@ -148,7 +153,6 @@ def _configure(store: Path, port: int, token: str | None) -> Path:
         path.unlink()
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # it holds the token
         file.write("\n".join(lines) + "\n")
-    return path
 
 
 async def _answers(process: Process, port: int) -> bool:

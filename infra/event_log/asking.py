@@ -145,21 +145,20 @@ class Asking:
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
         """No question is answered in here: those that are under way are stopped, new ones wait."""
-        self._open.clear()
-        try:
+        with self.waiting():
             for reader, answering in list(self._answering.items()):
                 reader.taken_for = "an answer within the memory that ingest leaves"
                 await _stopped(reader, answering)
             yield
-        finally:
-            self._open.set()
+
+    @property
+    def answers(self) -> bool:
+        """Whether a question is being answered just now."""
+        return bool(self._answering)
 
     @contextmanager
-    def at_rest(self) -> Iterator[list[Connection] | None]:
-        """The readers' connections, while new questions wait; None when one is being answered just now."""
-        if self._answering:
-            yield None
-            return
+    def waiting(self) -> Iterator[list[Connection]]:
+        """New questions wait in here; the readers' connections, which nobody uses then unless one was under way."""
         self._open.clear()
         try:
             yield [reader.connection for reader in self._readers]

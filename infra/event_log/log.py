@@ -127,9 +127,9 @@ class EventLog(LogReader):
                 time.sleep(REOPEN_EVERY_S)
             memory.give_back()
 
-        with self._asking.at_rest() as readers:
-            if readers is None:
-                return
+        if self._asking.answers:
+            return  # after the next batch
+        with self._asking.waiting() as readers:
             try:
                 await to_the_end(self._thread.call(partial(reopen, readers)))
             except LogBroken:

@@ -5,31 +5,20 @@ import asyncio
 import pytest
 
 from infra.tasks import cancelled
+from tests.conftest import HardOfHearing
 
 
 @pytest.mark.parametrize("lost", [0, 2])
 async def test_it_is_cancelled_until_it_has_ended(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.tasks.AGAIN_S", 0.01)
-    begun, times = asyncio.Event(), 0
-
-    async def work() -> None:
-        nonlocal times
-        begun.set()
-        while True:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                times += 1
-                if times > lost:
-                    raise
-
-    task = asyncio.create_task(work())
-    await begun.wait()
+    work = HardOfHearing(loses=lost)
+    task = asyncio.create_task(work.wait())
+    await work.begun.wait()
 
     await cancelled(task)
 
     assert task.cancelled()
-    assert times == lost + 1
+    assert work.cancellations == lost + 1
 
 
 async def test_an_answer_that_comes_at_the_moment_of_the_cancellation_does_not_keep_a_loop_going() -> None:

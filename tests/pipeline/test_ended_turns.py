@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from pipeline.ended_turns import REMEMBERED_MAX, EndedTurns
+from tests.conftest import HardOfHearing
 
 
 async def test_work_is_left_when_its_turn_ends() -> None:
@@ -108,27 +109,19 @@ async def test_a_cancellation_from_elsewhere_is_still_one() -> None:
 
 async def test_a_cancellation_that_got_lost_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.ended_turns.AGAIN_S", 0.01)
-    ended, begun, lost = EndedTurns(), asyncio.Event(), 0
+    ended, inner = EndedTurns(), HardOfHearing(loses=2)
 
     async def work() -> bool:
-        nonlocal lost
         async with ended.working("turn") as block:
-            begun.set()
-            while True:
-                try:
-                    await asyncio.Event().wait()
-                except asyncio.CancelledError:
-                    lost += 1
-                    if lost > 2:
-                        raise
+            await inner.wait()
         return block.stopped
 
     task = asyncio.create_task(work())
-    await begun.wait()
+    await inner.begun.wait()
     ended.end("turn")
 
     assert await task
-    assert (lost, task.cancelling()) == (3, 0)
+    assert (inner.cancellations, task.cancelling()) == (3, 0)
 
 
 async def test_it_ends_together_with_a_deadline() -> None:

@@ -167,12 +167,8 @@ async def built(folder: Path, plan: Plan) -> AsyncIterator[House]:
     logs = folder / "logs"
     try:
         process, _ = await server.start(folder / "nats", logs / "bus.log", port=port, token=token)
-        bus = Member(
-            "bus",
-            [str(server.binary()), "-c", str(folder / "nats" / server.CONFIG_NAME)],
-            logs / "bus.log",
-            environment | server.environment(),
-        )
+        command = server.command(folder / "nats")
+        bus = Member("bus", command, logs / "bus.log", environment | server.environment())
         bus.process = process
         house.members.append(bus)
         bus.watcher = asyncio.create_task(house._watch(bus))
