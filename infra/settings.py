@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from tzlocal import get_localzone_name
 
+from infra.environment_names import meant
 from schemas.errors import InvalidField, shown
 from schemas.ids import DEFAULT_TENANT, checked_token
 
@@ -25,12 +26,16 @@ PREFIX: Final = "PARLEY_"
 CONFIG_FILE: Final = Path("config.yaml")
 MINIMAL_MODE: Final = "MINIMAL_MODE"
 SECRETS: Final = ("api_key", "token")
-SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine"})
-NOT_SETTINGS: Final = frozenset({"PARLEY_ENGINE_API_KEY", "PARLEY_CONFIG", "PARLEY_SUPERVISED"})
-WELL_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
-    "NATS_URL": ("bus", "url"),
-    "OTEL_EXPORTER_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),
+SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine", "models"})
+SHARED: Final = "shared"  # the name of the engine in the section `engine`
+CONTEXTUAL: Final = "contextual"  # the name of the rules that answer without a model
+LOCAL_BACKENDS: Final = frozenset({"minilm", "wordllama"})  # models in this process, which need no address
+ROLE_PORTS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("chat", "intent", "slots", "summarise", "judge"), ("generate",)),
+    "rank": ("score", "embed"),
 }
+"""Each role, and what an engine must be able to do to serve it."""
+NOT_SETTINGS: Final = frozenset({"PARLEY_ENGINE_API_KEY", "PARLEY_CONFIG", "PARLEY_SUPERVISED"})
 
 
 class SettingsError(Exception):
@@ -57,28 +62,69 @@ class BusSettings(Section):
         return url
 
 
-class EngineSettings(Section):
-    """The language model that all stages share."""
+class ServerSettings(Section):
+    """How an engine behind an address is reached, and how long to be patient with it."""
 
-    backend: Literal["auto", "llama.cpp", "openai", "vllm", "contextual"] = "auto"
-    base_url: str | None = None  # of a running server; None with llama.cpp: the embedded one is started
-    model: str | None = None  # its name at base_url, or a GGUF file for the embedded engine
+    base_url: str | None = None
+    model: str | None = None
     api_key: SecretStr | None = None
     places: int | None = Field(default=None, ge=1, le=1024)  # requests at once; None: what suits the backend
-    threads: int | None = Field(default=None, ge=1, le=256)  # of the embedded engine; None: all cores but one
     verify_ssl: bool = True
     use_grammar: bool = True
+    connect_timeout_s: float = Field(default=2.0, gt=0, le=60)
+    first_token_timeout_s: float = Field(default=20.0, gt=0, le=600)
+    stall_timeout_s: float = Field(default=10.0, gt=0, le=600)  # between two pieces of an answer
 
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, url: str | None) -> str | None:
         return _web_address("base_url", url)
 
+
+class EngineSettings(ServerSettings):
+    """The language model that all stages share: the engine named `shared`.
+
+    `base_url` None with llama.cpp: the embedded one is started. `model`: its name at base_url, or a GGUF file for the
+    embedded engine.
+    """
+
+    backend: Literal["auto", "llama.cpp", "openai", "vllm", "contextual"] = "auto"
+    threads: int | None = Field(default=None, ge=1, le=256)  # of the embedded engine; None: all cores but one
+
     @model_validator(mode="after")
     def _addressed(self) -> "EngineSettings":
         if self.backend in ("openai", "vllm") and not (self.base_url and self.model):
             missing = "base_url" if not self.base_url else "model"
             raise InvalidField(missing, None, f"a value, since backend is {self.backend}: the server is not ours")
+        return self
+
+
+class ModelSettings(ServerSettings):
+    """A model with a name of its own, for one or more roles: an engine that runs already, or one in this process.
+
+    `port` is what it can do: generate text, embed texts, or score texts against a question (a reranker). The sampling
+    replaces chat's for this model; None leaves it.
+    """
+
+    backend: Literal["vllm", "llama.cpp", "openai", "minilm", "wordllama"]
+    port: Literal["generate", "embed", "score"] = "generate"
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    repetition_penalty: float | None = Field(default=None, ge=0.5, le=2)
+    max_tokens: int | None = Field(default=None, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "ModelSettings":
+        if self.backend in LOCAL_BACKENDS:
+            if self.port == "generate":
+                raise InvalidField("port", self.port, f"embed or score, since {self.backend} generates no text")
+            if self.base_url is not None:
+                raise InvalidField("base_url", self.base_url, f"none, since {self.backend} runs in this process")
+            return self
+        for name in ("base_url", "model"):
+            if not getattr(self, name):
+                raise InvalidField(name, None, f"a value, since backend is {self.backend}: the server is not ours")
         return self
 
 
@@ -149,8 +195,12 @@ class Settings(Section):
     time_zone: str = Field(default_factory=get_localzone_name)
     currency: str = "USD"
     blobs: Literal["files", "nats"] = "files"
+    hf_token: SecretStr | None = None  # for hub models that are not open to everybody
     bus: BusSettings = BusSettings()
     engine: EngineSettings = EngineSettings()
+    models: dict[str, ModelSettings] = {}
+    default_model: str = SHARED
+    roles: dict[str, tuple[str, ...]] = {}
     stt: SttSettings = SttSettings()
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
@@ -162,6 +212,46 @@ class Settings(Section):
     @classmethod
     def _token(cls, value: str, info: ValidationInfo) -> str:
         return checked_token(str(info.field_name), value)
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _lists(cls, roles: object) -> object:
+        """A role's engines may be written as a list, or (in the environment) as names with commas between."""
+        if not isinstance(roles, dict):
+            return roles
+        return {
+            role: [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+            for role, names in roles.items()
+        }
+
+    @model_validator(mode="after")
+    def _named(self) -> "Settings":
+        for name in self.models:
+            if name in (SHARED, CONTEXTUAL) or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
+                raise InvalidField(
+                    f"models.{name}", name, "a name of small letters, digits and -_. that is not shared or contextual"
+                )
+        self._checked("default_model", self.default_model, "generate")
+        for role, names in self.roles.items():
+            if role not in ROLE_PORTS:
+                raise InvalidField(f"roles.{role}", role, f"one of the roles {', '.join(ROLE_PORTS)}")
+            for name in names:
+                self._checked(f"roles.{role}", name, *ROLE_PORTS[role])
+        return self
+
+    def _checked(self, field: str, name: str, *ports: str) -> None:
+        """That an engine of this name exists and can do what is wanted of it. Raises InvalidField."""
+        generating = (SHARED, CONTEXTUAL) if "generate" in ports else ()
+        fitting = [*generating, *(known for known, model in self.models.items() if model.port in ports)]
+        if name not in fitting:
+            listed = ", ".join(fitting) or f"a model under `models:` with port {' or '.join(ports)}"
+            raise InvalidField(field, name, f"an engine that can {' or '.join(ports)}: {listed}")
+
+    def engines_of(self, role: str) -> tuple[str, ...]:
+        """The names of the engines of a role, best first. A role that lists none has the default model."""
+        if role in self.roles:
+            return self.roles[role]
+        return (self.default_model,) if "generate" in ROLE_PORTS[role] else ()
 
     @field_validator("time_zone")
     @classmethod
@@ -190,11 +280,9 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     process = dict(os.environ) if environment is None else dict(environment)
     named = config or (Path(process["PARLEY_CONFIG"]) if "PARLEY_CONFIG" in process else None)
     tree = _yaml(named or CONFIG_FILE, required=named is not None)
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    variables = {**dotenv, **process}
-    # Minimal mode comes last of its kind, so that it does not depend on the order in which variables were set.
-    for name in sorted(variables, key=lambda name: (name in process, name == MINIMAL_MODE)):
-        _apply(tree, name, variables[name])
+    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None and name not in process}
+    for variables in (dotenv, process):
+        _apply(tree, variables)
     try:
         return Settings.model_validate(tree)
     except pydantic.ValidationError as refused:
@@ -220,17 +308,23 @@ def _yaml(path: Path, *, required: bool) -> dict[str, Any]:
     return tree
 
 
-def _apply(tree: dict[str, Any], name: str, value: str) -> None:
-    """Set what one environment variable says, if it is one of ours."""
-    if name in WELL_KNOWN:
-        _set(tree, WELL_KNOWN[name], value)
-    elif name == MINIMAL_MODE:
-        if value.strip().lower() not in {"true", "false", "1", "0", "yes", "no", ""}:
-            raise SettingsError(f"MINIMAL_MODE: {shown(value)} is not allowed; expected true or false")
-        if value.strip().lower() in {"true", "1", "yes"}:
-            _set(tree, ("engine", "backend"), "contextual")
-    elif name.startswith(PREFIX) and name not in NOT_SETTINGS:
-        _set(tree, tuple(name.removeprefix(PREFIX).lower().split("__")), value)
+def _apply(tree: dict[str, Any], variables: Mapping[str, str]) -> None:
+    """Set what environment variables say: well-known names, then Parley's own, and last whether there is a model."""
+    try:
+        for keys, value in meant(variables):
+            _set(tree, keys, value)
+    except InvalidField as refused:
+        raise SettingsError(str(refused)) from None
+    for name, value in variables.items():
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            _set(tree, tuple(name.removeprefix(PREFIX).lower().split("__")), value)
+    minimal = variables.get(MINIMAL_MODE, "").strip().lower()
+    if minimal not in {"true", "false", "1", "0", "yes", "no", ""}:
+        raise SettingsError(f"MINIMAL_MODE: {shown(variables[MINIMAL_MODE])} is not allowed; expected true or false")
+    if minimal in {"true", "1", "yes"}:
+        _set(tree, ("engine", "backend"), CONTEXTUAL)
+        _set(tree, ("default_model",), CONTEXTUAL)
+        tree["roles"] = {}
 
 
 def _set(tree: dict[str, Any], keys: tuple[str, ...], value: str) -> None:
@@ -247,10 +341,8 @@ def _one_line(refused: pydantic.ValidationError) -> str:
     key = ".".join(map(str, first["loc"]))
     cause = first.get("ctx", {}).get("error")
     if first["type"] == "extra_forbidden":
-        section: Any = Settings
-        for part in first["loc"][:-1]:
-            section = section.model_fields[str(part)].annotation
-        return f"{key}: there is no such key; expected one of {', '.join(sorted(section.model_fields))}"
+        existing = ", ".join(sorted(_section_at(first["loc"][:-1]).model_fields))
+        return f"{key}: there is no such key; expected one of {existing}"
     value = _without_secrets(key, shown(first["input"]))
     if isinstance(cause, InvalidField) and cause.field not in key.split("."):
         key, value = f"{key}.{cause.field}" if key else cause.field, cause.value
@@ -258,9 +350,19 @@ def _one_line(refused: pydantic.ValidationError) -> str:
     return f"{key}: {value} is not allowed; expected {allowed.removeprefix('Input should be ')}"
 
 
+def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
+    """The section at a place of the configuration; `models.big` is of the kind that `models` holds."""
+    section: Any = Settings
+    for part in place:
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
+    found: type[BaseModel] = section
+    return found
+
+
 def _without_secrets(key: str, value: str) -> str:
     """A value as it may be shown: nothing of keys and tokens, no password of an address."""
-    if key in SECTIONS_WITH_SECRETS or any(secret in key for secret in SECRETS):
+    whole = key in SECTIONS_WITH_SECRETS or re.fullmatch(r"models\.[^.]*", key)
+    if whole or any(secret in key for secret in SECRETS):
         return "(hidden)"
     return re.sub(r"://[^/@\s]*@", "://(hidden)@", value)
 

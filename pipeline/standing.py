@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from infra.bus.connection import Bus
 from infra.settings import Settings
-from pipeline import topology, wiring
+from pipeline import engines, topology
 from pipeline.presence import Present, who_is_there
 from schemas import subjects
 
@@ -80,6 +80,6 @@ async def _engine(settings: Settings) -> tuple[str, bool]:
         return "contextual: minimal mode, no model", True
     if engine.base_url is None:
         return "none found: replies come from `contextual`", True
-    health = await wiring.engine_health(settings)
+    health = await engines.engine_health(settings)
     state = "answers" if health.ok else f"does not answer: {health.reason}"
     return f"{engine.backend} {engine.model or ''} at {engine.base_url} {state}", health.ok

@@ -22,7 +22,7 @@ from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings, SettingsError
-from pipeline import topology, wiring
+from pipeline import engines, topology
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.presence import who_is_there
 from pipeline.process import connected
@@ -84,6 +84,9 @@ class Supervisor:
     async def _start_engine(self) -> EngineSettings:
         """Start the embedded engine where it is wanted; how the workers reach the engine."""
         engine = self._settings.engine
+        if not engines.uses_shared(self._settings):
+            self._tell("engine     none is started: no role uses the shared one")
+            return engine.model_copy(update={"backend": "contextual", "base_url": None})
         if engine.backend not in ("auto", "llama.cpp") or engine.base_url is not None:
             where = engine.base_url or "minimal mode: no model, replies come from rules"
             self._tell(f"engine     {engine.backend} ({where})")
@@ -128,7 +131,7 @@ class Supervisor:
                         self._tell(f"worker     {present.name} is ready (process {present.pid})")
 
         settings = self._settings.model_copy(update={"engine": engine})
-        while not (health := await wiring.engine_health(settings)).ok:
+        while not (health := await engines.engine_health(settings)).ok:
             if engine.base_url == self._settings.engine.base_url:
                 self._tell(f"engine     does not answer ({health.reason}); replies come from rules until it does")
                 return

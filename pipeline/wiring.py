@@ -14,10 +14,9 @@ from infra.bus.connection import Bus
 from infra.clock import Clock
 from infra.settings import Settings
 from infra.state.port import State
+from pipeline.engines import model_of, ranker_of, roles_of
 
 if TYPE_CHECKING:
-    from infra.engines.factory import EngineConfig
-    from infra.engines.port import EngineHealth
     from infra.engines.roles import Roles
     from stages.intent import IntentGiven
 
@@ -45,51 +44,6 @@ async def blobs_of(settings: Settings, bus: Bus) -> BlobStore:
     from infra.blobs.files import FileBlobs
 
     return FileBlobs(settings.data_dir / BLOB_FOLDER)
-
-
-def engine_config(settings: Settings) -> "EngineConfig | None":
-    """The shared engine as the settings describe it; None when there is none and `contextual` answers."""
-    from infra.engines.compatible import Endpoint
-    from infra.engines.factory import EngineConfig
-
-    engine = settings.engine
-    if engine.backend == "contextual" or engine.base_url is None:
-        return None
-    endpoint = Endpoint(
-        base_url=engine.base_url,
-        model=engine.model or "",
-        api_key=engine.api_key.get_secret_value() if engine.api_key else None,
-        verify_ssl=engine.verify_ssl,
-        use_grammar=engine.use_grammar,
-    )
-    backend = "llama.cpp" if engine.backend == "auto" else engine.backend
-    return EngineConfig(backend=backend, endpoint=endpoint, places=engine.places)
-
-
-def roles_of(settings: Settings, clock: Clock) -> "Roles":
-    """Who answers for which role: the configured engine first, `contextual` at the end of chat."""
-    from infra.engines.factory import make_roles
-
-    shared = engine_config(settings)
-    if shared is None:
-        return make_roles({}, {}, clock)
-    return make_roles({"shared": shared}, {"chat": ["shared"], "intent": ["shared"]}, clock)
-
-
-async def engine_health(settings: Settings) -> "EngineHealth":
-    """Whether the shared engine answers; well when there is none. Never raises."""
-    from infra.clock import SystemClock
-    from infra.engines.factory import make_engine
-    from infra.engines.port import EngineHealth
-
-    shared = engine_config(settings)
-    if shared is None:
-        return EngineHealth(ok=True, reason="there is none: replies come from rules")
-    engine = make_engine(shared, SystemClock())
-    try:
-        return await engine.health()
-    finally:
-        await engine.aclose()
 
 
 @asynccontextmanager
@@ -134,7 +88,7 @@ async def _intent(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[A
     del bus
     roles = roles_of(settings, clock)
     try:
-        given = intent_given(roles, settings.engine.model)
+        given = intent_given(roles, model_of(settings, "intent"))
         await warmed_up(given, clock)
         yield given
     finally:
@@ -192,21 +146,26 @@ async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any
         max_sentences=chat.max_sentences,
     )
     roles = roles_of(settings, clock)
+    ranker = ranker_of(settings, clock) if chat.candidates > 1 else None
     prompts = Prompts(PROMPTS_FOLDER)
     try:
         given = ChatGiven(roles, prompts, sampling, candidates=chat.candidates)
-        yield replace(given, choose=_chooser()) if chat.candidates > 1 else given
+        if chat.candidates > 1:
+            given = replace(given, choose=_chooser(), relevance=ranker.score if ranker else None)
+        yield given
     finally:
         await roles.aclose()
+        if ranker is not None:
+            await ranker.aclose()
 
 
-def _chooser() -> Callable[[str, Sequence[str]], int]:
+def _chooser() -> Callable[[str, Sequence[str], Sequence[float]], int]:
     """The reranker's choice, so that chat goes on with the candidate that will be chosen."""
     from infra.embeddings import WordLlamaStatic
     from stages.reranker import choose
 
     embedder = WordLlamaStatic()
-    return lambda asked, firsts: choose(asked, firsts, embedder)
+    return lambda asked, firsts, relevance: choose(asked, firsts, embedder, relevance)
 
 
 @asynccontextmanager

@@ -69,6 +69,7 @@ class SentenceGenerated(Fact):
     last: bool  # no further sentence of this candidate follows
     firsts: tuple[str, ...] = Field(min_length=1)
     firsts_last: tuple[bool, ...] = ()  # with index 0: which candidates end with their first sentence
+    relevance: tuple[float, ...] = ()  # 0 to 1 for each of `firsts`, where an engine ranked them; repeated like them
 
 
 class Candidate(Frozen):
@@ -88,6 +89,8 @@ class ReplyGenerated(Fact):
     engine: EngineUse
     prompt: PromptUse | None = None
     tokens: TokenUse = TokenUse()
+    relevance: tuple[float, ...] = ()  # as in its sentences
+    ranked_by: EngineUse | None = None  # who said so; None where no engine ranked, or before a redelivery
 
 
 class SentenceChosen(Fact):

@@ -42,7 +42,7 @@ async def rerank(
     del earlier
     fact = event.fact
     if isinstance(fact, SentenceGenerated):
-        chosen = choose(fact.asked, fact.firsts, given.embedder)
+        chosen = choose(fact.asked, fact.firsts, given.embedder, fact.relevance)
         if fact.index == 0:
             last = fact.firsts_last[chosen] if chosen < len(fact.firsts_last) else fact.last
             yield SentenceChosen(index=0, text=fact.firsts[chosen], last=last)
@@ -50,7 +50,7 @@ async def rerank(
             yield SentenceChosen(index=fact.index, text=fact.text, last=fact.last)
         return
     firsts = tuple(candidate.sentences[0] if candidate.sentences else "" for candidate in fact.candidates)
-    scores = scored(fact.asked, firsts, given.embedder) if len(firsts) > 1 else ()
+    scores = scored(fact.asked, firsts, given.embedder, fact.relevance) if len(firsts) > 1 else ()
     chosen = scores[0].candidate if scores else 0
     reply = fact.candidates[chosen]
     yield ReplyChosen(
@@ -63,23 +63,24 @@ async def rerank(
     )
 
 
-def choose(asked: str, firsts: Sequence[str], embedder: Embedder) -> int:
+def choose(asked: str, firsts: Sequence[str], embedder: Embedder, relevance: Sequence[float] = ()) -> int:
     """The best of the first sentences, by its place. One sentence is not scored."""
-    return scored(asked, firsts, embedder)[0].candidate if len(firsts) > 1 else 0
+    return scored(asked, firsts, embedder, relevance)[0].candidate if len(firsts) > 1 else 0
 
 
-def scored(asked: str, firsts: Sequence[str], embedder: Embedder) -> tuple[Score, ...]:
-    """All candidates with their scores, best first; of equals the one that was generated first."""
-    vectors = embedder.embed([asked, *firsts])
+def scored(asked: str, firsts: Sequence[str], embedder: Embedder, relevance: Sequence[float] = ()) -> tuple[Score, ...]:
+    """All candidates with their scores, best first; of equals the one that was generated first.
+
+    `relevance` is what a reranking engine said of each, 0 to 1; where it said nothing, the cosine stands in.
+    """
+    told = tuple(relevance) if len(relevance) == len(firsts) else _cosines(asked, firsts, embedder)
     scores: list[Score] = []
     for candidate, text in enumerate(firsts):
-        # A negative cosine says no more than one of 0: nothing in common.
-        relevance = max(0.0, float(vectors[0] @ vectors[candidate + 1]))
         new = _new(text, asked)
-        relevance, repetition = new * relevance, new * _unrepeated(text)
+        relevant, repetition = new * told[candidate], new * _unrepeated(text)
         length, sound = _audible(text), _sound(text)
-        good = RELEVANCE_WEIGHT * relevance + REPETITION_WEIGHT * repetition + LENGTH_WEIGHT * length
-        parts = [round(part, SCORE_DIGITS) for part in (sound * good, relevance, repetition, length, sound)]
+        good = RELEVANCE_WEIGHT * relevant + REPETITION_WEIGHT * repetition + LENGTH_WEIGHT * length
+        parts = [round(part, SCORE_DIGITS) for part in (sound * good, relevant, repetition, length, sound)]
         scores.append(
             Score(
                 candidate=candidate,
@@ -91,6 +92,12 @@ def scored(asked: str, firsts: Sequence[str], embedder: Embedder) -> tuple[Score
             )
         )
     return tuple(sorted(scores, key=lambda score: (-score.total, score.candidate)))
+
+
+def _cosines(asked: str, firsts: Sequence[str], embedder: Embedder) -> tuple[float, ...]:
+    """How like the question each text is. A negative cosine says no more than one of 0: nothing in common."""
+    vectors = embedder.embed([asked, *firsts])
+    return tuple(max(0.0, float(vectors[0] @ vectors[place + 1])) for place in range(len(firsts)))
 
 
 def _new(text: str, asked: str) -> float:

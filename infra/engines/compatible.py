@@ -9,9 +9,8 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
@@ -19,6 +18,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 from infra.clock import Clock
 from infra.engines.dialects import Dialect
 from infra.engines.echo import Echo
+from infra.engines.http import MODELS_PATH, Endpoint, client, probed, refusal
 from infra.engines.port import (
     Ask,
     DeadlinePassed,
@@ -26,32 +26,12 @@ from infra.engines.port import (
     EngineCut,
     EngineError,
     EngineHealth,
-    EngineRefused,
     EngineUnavailable,
     Finish,
 )
 
-HEALTH_TIMEOUT_S: Final = 2.0
-_KEPT_ALIVE_S: Final = 3.0  # uvicorn, behind vLLM, hangs up after 5 s: be the first to
 _DRAIN_TIMEOUT_S: Final = 0.1
 _DONE: Final = "[DONE]"
-_SHOWN_ERROR_CHARS: Final = 300
-_BUSY: Final = frozenset({408, 425, 429})  # 4xx that say "later", not "never"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where an engine listens, and how long to be patient with it."""
-
-    base_url: str  # with or without the /v1 at its end
-    model: str
-    api_key: str | None = field(default=None, repr=False)
-    connect_timeout_s: float = 2.0
-    first_token_timeout_s: float = 20.0
-    stall_timeout_s: float = 10.0  # between two pieces of an answer
-    verify_ssl: bool = True
-    use_grammar: bool = True  # send response_format; the answer is validated in either case
 
 
 class CompatibleEngine:
@@ -61,21 +41,7 @@ class CompatibleEngine:
         self._endpoint = endpoint
         self._dialect = dialect
         self._clock = clock
-        url = endpoint.base_url.rstrip("/").removesuffix("/v1")
-        parts = urlsplit(url)
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {},
-            timeout=httpx.Timeout(None, connect=endpoint.connect_timeout_s),
-            limits=httpx.Limits(
-                max_connections=None,
-                max_keepalive_connections=None if dialect.keeps_alive else 0,
-                keepalive_expiry=_KEPT_ALIVE_S,
-            ),
-            # Building a TLS context takes 30 ms, and no proxy leads to this very machine.
-            verify=endpoint.verify_ssl and parts.scheme == "https",
-            trust_env=parts.hostname not in _LOOPBACK,
-        )
+        self._http = client(endpoint, keeps_alive=dialect.keeps_alive)
 
     @property
     def backend(self) -> str:
@@ -128,18 +94,7 @@ class CompatibleEngine:
         yield Delta(echo.rest(), heard.finish, heard.prompt_tokens, heard.completion_tokens)
 
     async def health(self) -> EngineHealth:
-        paths = [path for path in (self._dialect.health_path, "/v1/models") if path]
-        try:
-            async with asyncio.timeout(HEALTH_TIMEOUT_S):
-                for path in paths:
-                    response = await self._http.get(path)
-                    if response.is_error:
-                        return EngineHealth(False, f"GET {path}: {_reason(response.status_code, response.text)}")
-                models = [str(entry.get("id")) for entry in response.json().get("data", [])]
-        except (httpx.HTTPError, TimeoutError, ValueError, AttributeError) as error:
-            url = self._http.base_url
-            return EngineHealth(False, f"{url} does not answer ({type(error).__name__} {error}); is it started?")
-        return EngineHealth(True, detail={"models": models})
+        return await probed(self._http, [path for path in (self._dialect.health_path, MODELS_PATH) if path])
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -154,11 +109,7 @@ class CompatibleEngine:
             # A kept connection that the server hung up on just now. Not a byte of an answer had come: ask anew, once.
             response = await held.enter_async_context(self._request(ask))
         if response.is_error:
-            reason = (
-                f"{self.backend}: {_reason(response.status_code, (await response.aread()).decode(errors='replace'))}"
-            )
-            never = response.is_client_error and response.status_code not in _BUSY
-            raise EngineRefused(reason) if never else EngineUnavailable(reason)
+            raise refusal(self.backend, response.status_code, (await response.aread()).decode(errors="replace"))
         return EventSource(response).aiter_sse()
 
     def _request(self, ask: Ask) -> AbstractAsyncContextManager[httpx.Response]:
@@ -231,14 +182,3 @@ async def _drained(events: AsyncIterator[ServerSentEvent]) -> None:
         async with asyncio.timeout(_DRAIN_TIMEOUT_S):
             async for _ in events:
                 pass
-
-
-def _reason(status: int, body: str) -> str:
-    """The server's own words on an error, on one line, without what it may have quoted from the request."""
-    try:
-        told = json.loads(body)
-        told = told.get("error", told.get("message", told))
-        text = str(told.get("message", told) if isinstance(told, dict) else told)
-    except (ValueError, AttributeError):
-        text = body
-    return f"HTTP {status} {' '.join(text.split())[:_SHOWN_ERROR_CHARS]}".rstrip()

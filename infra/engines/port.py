@@ -1,14 +1,20 @@
-"""The port through which everything asks a language model: what is asked, what comes back, what can go wrong.
+"""The ports through which everything asks a model: what is asked, what comes back, what can go wrong.
 
-Implementations stand beside this file, one backend each; infra/engines/roles.py orders them into fallbacks.
+There are three: `generate`, `embed` and `score`. Implementations stand beside this file, one backend each;
+infra/engines/roles.py and ranking.py order them into fallbacks.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+"""One row a text, shape (texts, dimension)."""
 Role = Literal["chat", "intent", "slots", "rank", "summarise", "judge"]
 Finish = Literal["stop", "length", "error"]
 
@@ -45,6 +51,7 @@ class Ask:
     seed: int | None = None
     schema: Mapping[str, Any] | None = None  # JSON schema that the answer is forced into
     continues: str = ""  # what the assistant has already said: only the rest is generated and returned
+    alone: str = ""  # the question, where nothing else of the conversation is in the prompt: its answer may be recalled
     conversation: str = ""  # sent along, so that a router can keep a conversation on the server with its cache
 
 
@@ -67,8 +74,8 @@ class EngineHealth:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Generator(Protocol):
-    """An engine that generates text."""
+class Engine(Protocol):
+    """What all engines have in common."""
 
     @property
     def backend(self) -> str:
@@ -78,14 +85,32 @@ class Generator(Protocol):
     def model(self) -> str:
         """The model's name as events and people see it."""
 
-    def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
-        """Stream the answer. Closing the iterator aborts generation in the engine. Raises EngineError."""
-
     async def health(self) -> EngineHealth:
         """Look whether the engine answers; never raises."""
 
     async def aclose(self) -> None:
         """Free what it holds."""
+
+
+class Generator(Engine, Protocol):
+    """An engine that generates text."""
+
+    def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
+        """Stream the answer. Closing the iterator aborts generation in the engine. Raises EngineError."""
+
+
+class EmbeddingEngine(Engine, Protocol):
+    """An engine that places texts so that those of like meaning lie close together."""
+
+    async def embed(self, texts: Sequence[str], deadline: datetime) -> Vectors:
+        """The texts' vectors, float32 (len(texts), dimension), each of length 1. Raises EngineError."""
+
+
+class ScoringEngine(Engine, Protocol):
+    """An engine that says how well texts answer a question."""
+
+    async def score(self, question: str, texts: Sequence[str], deadline: datetime) -> tuple[float, ...]:
+        """One number from 0 (nothing to do with it) to 1 for each text, in their order. Raises EngineError."""
 
 
 class EngineError(Exception):

@@ -9,54 +9,38 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final, TypeVar
 
 import pydantic
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 
 from infra.clock import Clock
-from infra.engines.admission import Admission
 from infra.engines.port import (
     Ask,
     ContractBroken,
-    DeadlinePassed,
     Delta,
     EngineError,
-    EngineRefused,
     EngineUnavailable,
     Generator,
     Role,
+)
+from infra.engines.recalling import RecallingEngine
+from infra.engines.seats import (
+    HOLD_OFF_S,
+    Breakers,
+    OpenedState,
+    Seat,
+    deadline_at,
+    held_off,
+    summary,
+    use_of,
 )
 from schemas.chat import EngineUse, TokenUse
 from schemas.contracts import Contract
 
 C = TypeVar("C", bound=Contract)
 
-HOLD_OFF_S: Final = 2.0  # a local engine is back within seconds; each try of a dead one costs its time-out
-FALLBACK_RESERVE_S: Final = 2.0  # kept back from the deadline for the engines further down the list
 SHOWN_ANSWER_CHARS: Final = 80
-_FAILURES_TO_OPEN: Final = 1
-_SPEED_MEMORY: Final = 0.2  # weight of the latest first token in what is expected of the next
-
-
-class Seat:
-    """One engine with its limits: shared by all roles that use it, so that the limits hold."""
-
-    def __init__(self, engine: Generator, places: int, background_places: int | None = None) -> None:
-        """`places`: requests at once. Background work gets half of them unless said otherwise (vLLM: all, as it
-        obeys priorities itself)."""
-        self.engine = engine
-        self.admission = Admission(places, background_places or max(1, places // 2))
-        self.first_token_s = 0.0  # expected; learned from what was seen
-
-    @property
-    def name(self) -> str:
-        return f"{self.engine.backend}/{self.engine.model}"
-
-    def learn(self, first_token_s: float) -> None:
-        self.first_token_s += _SPEED_MEMORY * (first_token_s - self.first_token_s)
+_NOT_KEPT: Final = frozenset({"recalled", "contextual"})  # backends whose answers are not worth remembering
 
 
 @dataclass(slots=True)
@@ -80,17 +64,20 @@ class Reply:
 class Roles:
     """Which engines answer for a role, best first."""
 
-    def __init__(self, seats: Mapping[Role, Sequence[Seat]], clock: Clock, hold_off_s: float = HOLD_OFF_S) -> None:
+    def __init__(
+        self,
+        seats: Mapping[Role, Sequence[Seat[Generator]]],
+        clock: Clock,
+        hold_off_s: float = HOLD_OFF_S,
+        recalled: RecallingEngine | None = None,
+    ) -> None:
+        """`recalled` keeps what is to be remembered; it may be one of the seats."""
         self._seats = {role: tuple(listed) for role, listed in seats.items()}
         self._clock = clock
-        self._breakers = AsyncCircuitBreakerFactory(
-            default_threshold=_FAILURES_TO_OPEN,
-            default_ttl=hold_off_s,
-            # Neither says anything about the engine's health: a bad request, and a turn that was stopped or late.
-            exclude=[EngineRefused, ContractBroken, DeadlinePassed, asyncio.CancelledError, GeneratorExit],
-        )
+        self._breakers = Breakers(hold_off_s)
+        self._recalled = recalled
 
-    def seats(self, role: Role) -> tuple[Seat, ...]:
+    def seats(self, role: Role) -> tuple[Seat[Generator], ...]:
         """The role's engines, best first. Raises EngineUnavailable when it has none."""
         if not (listed := self._seats.get(role)):
             raise EngineUnavailable(f"no engine is configured for the role {role!r}")
@@ -109,7 +96,7 @@ class Roles:
             for place, seat in enumerate(listed):
                 attempt = AsyncExitStack()
                 try:
-                    deltas = await self._started(attempt, seat, self._for(place, listed, ask))
+                    deltas = await self._started(attempt, seat, self._asked(place, listed, ask))
                 except EngineError as error:
                     await attempt.aclose()
                     missed.append(error)
@@ -118,9 +105,9 @@ class Roles:
                     raise
                 else:
                     held.push_async_exit(attempt)
-                    yield Reply(_use(seat, missed), TokenUse(), deltas)
+                    yield Reply(use_of(seat, missed), TokenUse(), deltas)
                     return
-        raise _summary(role, missed)
+        raise summary(role, missed)
 
     async def answer(self, role: Role, ask: Ask, contract: type[C]) -> tuple[C, EngineUse]:
         """An answer that validates as `contract`, from the first engine of the role that gives one.
@@ -133,28 +120,32 @@ class Roles:
         for place, seat in enumerate(listed):
             try:
                 async with AsyncExitStack() as held:
-                    deltas = await self._started(held, seat, self._for(place, listed, forced))
+                    deltas = await self._started(held, seat, self._asked(place, listed, forced))
                     text, finish = "", None
                     async for delta in deltas:
                         text, finish = text + delta.text, delta.finish
                 if finish == "length":
                     raise ContractBroken(f"{seat.name}: cut off at {ask.max_tokens} tokens: {text[-60:]!r}")
-                return _validated(seat.name, text, contract), _use(seat, missed)
+                return _validated(seat.name, text, contract), use_of(seat, missed)
             except EngineError as error:
                 missed.append(error)
-        raise _summary(role, missed)
+        raise summary(role, missed)
+
+    def remember(self, ask: Ask, text: str, use: EngineUse) -> None:
+        """Keep a whole reply for a time when no engine can be asked, if its question stood alone."""
+        if self._recalled is not None and use.backend not in _NOT_KEPT:
+            self._recalled.keep(ask, text)
 
     async def aclose(self) -> None:
         """Close all engines."""
         for engine in {id(seat.engine): seat.engine for listed in self._seats.values() for seat in listed}.values():
             await engine.aclose()
 
-    async def _started(self, held: AsyncExitStack, seat: Seat, ask: Ask) -> AsyncIterator[Delta]:
+    async def _started(self, held: AsyncExitStack, seat: Seat[Generator], ask: Ask) -> AsyncIterator[Delta]:
         """Wait for a place and a first token. `held` then holds the place and the running generation."""
         left_s = (ask.deadline - self._clock.now()).total_seconds()
         await held.enter_async_context(seat.admission.place(ask.priority, left_s - seat.first_token_s))
-        # Two servers may serve the same model: one's failure says nothing about the other.
-        breaker = await self._breakers.get_breaker(f"{seat.name}#{id(seat)}")
+        breaker = await self._breakers.of(seat)
         deltas = await held.enter_async_context(aclosing(_watched(breaker, seat, ask)))
         asked_at = asyncio.get_running_loop().time()
         first = await anext(deltas, None)
@@ -163,38 +154,28 @@ class Roles:
         seat.learn(asyncio.get_running_loop().time() - asked_at)
         return _from(first, deltas)
 
-    def _for(self, place: int, listed: Sequence[Seat], ask: Ask) -> Ask:
-        """The request as put to one of the engines: each but the last leaves the others some time."""
-        if place == len(listed) - 1:
-            return ask
-        left_s = (ask.deadline - self._clock.now()).total_seconds()
-        return replace(ask, deadline=ask.deadline - timedelta(seconds=max(0.0, min(FALLBACK_RESERVE_S, left_s / 2))))
+    def _asked(self, place: int, listed: Sequence[Seat[Generator]], ask: Ask) -> Ask:
+        """The request as put to one of the engines: with its own sampling, and some time left for those after it."""
+        fitted = listed[place].sampling.applied(ask)
+        return replace(fitted, deadline=deadline_at(place, len(listed), ask.deadline, self._clock))
 
 
-async def _watched(breaker: AbstractAsyncContextManager[object], seat: Seat, ask: Ask) -> AsyncGenerator[Delta]:
+async def _watched(
+    breaker: AbstractAsyncContextManager[object], seat: Seat[Generator], ask: Ask
+) -> AsyncGenerator[Delta]:
     """The engine's answer, with its failures counted. Raises EngineUnavailable while the engine is held off."""
     try:
         async with breaker, aclosing(seat.engine.generate(ask)) as deltas:
             async for delta in deltas:
                 yield delta
     except OpenedState:
-        raise EngineUnavailable(f"{seat.name}: held off for a moment after a failure") from None
+        raise held_off(seat) from None
 
 
 async def _from(first: Delta, rest: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
     yield first
     async for delta in rest:
         yield delta
-
-
-def _use(seat: Seat, missed: Sequence[EngineError]) -> EngineUse:
-    reason = "; ".join(map(str, missed)) or None
-    return EngineUse(backend=seat.engine.backend, model=seat.engine.model, fallback=bool(missed), reason=reason)
-
-
-def _summary(role: Role, missed: Sequence[EngineError]) -> EngineError:
-    """The last engine's error, told with all that went before it."""
-    return type(missed[-1])(f"no engine could answer for {role!r}: {'; '.join(map(str, missed))}")
 
 
 def _validated(engine: str, text: str, contract: type[C]) -> C:

@@ -1,7 +1,8 @@
 """Puts a scripted engine behind a real OpenAI-compatible address on loopback: for tests and benchmarks of the client.
 
-It misbehaves as real servers do, when told to. It serves nothing but /v1/chat/completions, /v1/models, /health and, for
-whoever wants to know when it stopped generating, /streams; it reads only requests with a Content-Length.
+It misbehaves as real servers do, when told to. It serves nothing but /v1/chat/completions, /v1/models, /health, with
+`pooling` /v1/embeddings and /v1/rerank, and, for whoever wants to know when it stopped generating, /streams; it reads
+only requests with a Content-Length.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from infra.engines.pooling import LocalEmbeddings
 from infra.engines.port import Ask, EngineCut, EngineRefused, EngineUnavailable, Message
 from infra.engines.scripted import ScriptedEngine
 
@@ -29,6 +31,8 @@ class Manners:
     hangs_up: bool = False  # after each answer, though it does not say so
     plain_json: bool = False  # ignores `stream`
     error_event: bool = False  # tells a cut as an event instead of closing
+    pooling: LocalEmbeddings | None = None  # what embeds and scores behind the address
+    odd: Mapping[str, Any] | None = None  # told instead of vectors and scores
     requests: list[Mapping[str, Any]] = field(default_factory=list)  # the bodies that came
     headers: list[Mapping[str, str]] = field(default_factory=list)
     connections: int = 0
@@ -91,6 +95,9 @@ async def _request(
     request: Mapping[str, Any] = json.loads(body)
     manners.requests.append(request)
     manners.headers.append(headers)
+    if path in ("/v1/embeddings", "/v1/rerank"):
+        _told(writer, *await _pooled(manners, path, request))
+        return b""
     if manners.plain_json:
         _told(writer, 200, {"choices": [{"message": {"content": "not a stream"}}]})
         return b""
@@ -105,6 +112,20 @@ async def _request(
         for task in (gone, answer):
             task.cancel()
         await asyncio.gather(gone, answer, return_exceptions=True)
+
+
+async def _pooled(manners: Manners, path: str, request: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+    """Status and body of an answer with vectors or scores, the best first as rerankers do."""
+    if manners.odd is not None:
+        return 200, manners.odd
+    if manners.pooling is None:
+        return 404, {"error": {"message": f"{path} is not served"}}
+    if path == "/v1/embeddings":
+        vectors = await manners.pooling.embed(request["input"], _NEVER)
+        return 200, {"data": [{"index": place, "embedding": row.tolist()} for place, row in enumerate(vectors)]}
+    scores = await manners.pooling.score(request["query"], request["documents"], _NEVER)
+    best_first = sorted(enumerate(scores), key=lambda scored: -scored[1])
+    return 200, {"results": [{"index": place, "relevance_score": score} for place, score in best_first]}
 
 
 async def _answered(

@@ -11,7 +11,7 @@ import typer
 
 from infra.clock import SystemClock
 from infra.settings import checked_zone
-from pipeline import wiring
+from pipeline import engines, wiring
 from pipeline.cli import exits
 from pipeline.cli.exits import Exit
 from pipeline.cli.joining import joined, note
@@ -47,10 +47,10 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
 
     settings, clock = joined(), SystemClock()
     zone = checked_zone("--time-zone", time_zone or settings.time_zone)
-    roles = wiring.roles_of(settings, clock)
+    roles = engines.roles_of(settings, clock)
     refused = 0
     try:
-        given = wiring.intent_given(roles, settings.engine.model)
+        given = wiring.intent_given(roles, engines.model_of(settings, "intent"))
         for line in lines:
             answer: dict[str, Any] = {"text": line}
             try:
@@ -107,8 +107,9 @@ async def _evaluate(file: Path) -> None:
     from stages.intent.evaluation import read_utterances
 
     settings = joined()
-    roles = wiring.roles_of(settings, SystemClock())
+    roles = engines.roles_of(settings, SystemClock())
     try:
-        print((await evaluated(read_utterances(file), wiring.intent_given(roles, settings.engine.model))).as_text())
+        given = wiring.intent_given(roles, engines.model_of(settings, "intent"))
+        print((await evaluated(read_utterances(file), given)).as_text())
     finally:
         await roles.aclose()

@@ -77,6 +77,11 @@ class Draft:
             yield self._said(text, place == len(plan.closing))
 
     @property
+    def of_engine(self) -> str:
+        """What an engine has said of this reply, without what was fixed before and after it."""
+        return " ".join(self._own[: len(self._own) - _overlap(self.sentences, self._plan.closing)])
+
+    @property
     def priority(self) -> Priority:
         return self._plan.ask.priority if self._plan.ask else Priority.LIVE
 

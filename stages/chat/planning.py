@@ -70,6 +70,7 @@ def planned(
         top_k=sampling.top_k,
         repetition_penalty=sampling.repetition_penalty,
         seed=zlib.crc32(meta.turn.encode()),
+        alone="" if history else talk,
         conversation=meta.conversation,
     )
     return Plan(opening, ask, closing, sampling.max_sentences), prompt

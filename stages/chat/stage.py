@@ -6,9 +6,10 @@ It does not know which engine answers, which candidate will be chosen, or what t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from infra.engines.port import EngineError, Priority
@@ -18,11 +19,13 @@ from schemas.chat import Candidate, EngineUse, ReplyGenerated, ReplyRequested, S
 from schemas.event import Event, Fact
 from schemas.stage import Stage
 from stages.chat.draft import Draft, Plan, Spoken
-from stages.chat.planning import Memory, Sampling, planned
+from stages.chat.planning import PATIENCE, Memory, Sampling, planned
 
+RANK_PATIENCE_S: Final = 0.5  # the first sentence waits for it
 FIXED: Final = EngineUse(backend="fixed", model="none")  # a reply in which no engine had a part
 
-Chooser = Callable[[str, Sequence[str]], int]
+Chooser = Callable[[str, Sequence[str], Sequence[float]], int]
+Relevance = Callable[[str, Sequence[str], datetime], Awaitable[tuple[tuple[float, ...], EngineUse]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class ChatGiven:
     sampling: Sampling = field(default_factory=Sampling)
     memory: Memory = field(default_factory=Memory)
     candidates: int = 1
-    choose: Chooser = lambda _asked, _firsts: 0  # which first sentence the reranker will choose
+    choose: Chooser = lambda _asked, _firsts, _relevance: 0  # which first sentence the reranker will choose
+    relevance: Relevance | None = None  # an engine that says how well first sentences answer; may raise EngineError
     finish_losers: bool = False  # True when training data is collected; otherwise they are cut
 
 
@@ -50,7 +54,8 @@ async def generate(
     said = [fact for fact in earlier if isinstance(fact, SentenceGenerated)]
     plan, prompt = planned(event, given.prompts, given.sampling, given.memory)
     drafts = _drafts(given, plan, said)
-    together = _one(event, drafts[0]) if len(drafts) == 1 else _several(event, given, drafts, said)
+    ranking: list[EngineUse] = []
+    together = _one(event, drafts[0]) if len(drafts) == 1 else _several(event, given, drafts, said, ranking)
     async with aclosing(together) as sentences:
         async for sentence in sentences:
             said.append(sentence)
@@ -59,6 +64,8 @@ async def generate(
     used = next((draft.use for draft in drafts if draft.use is not None), None)
     if used is None:
         used = _engine_before(given) if plan.ask is not None else FIXED
+    elif plan.ask is not None and drafts[0].finish in ("stop", "length"):
+        given.roles.remember(plan.ask, drafts[0].of_engine, used)
     yield ReplyGenerated(
         asked=request.text,
         candidates=candidates,
@@ -68,6 +75,8 @@ async def generate(
             prompt=sum(draft.tokens.prompt for draft in drafts),
             completion=sum(draft.tokens.completion for draft in drafts),
         ),
+        relevance=said[0].relevance if said else (),
+        ranked_by=next(iter(ranking), None),
     )
 
 
@@ -112,17 +121,24 @@ async def _one(event: Event[ReplyRequested], draft: Draft) -> AsyncGenerator[Sen
 
 
 async def _several(
-    event: Event[ReplyRequested], given: ChatGiven, drafts: list[Draft], said: Sequence[SentenceGenerated]
+    event: Event[ReplyRequested],
+    given: ChatGiven,
+    drafts: list[Draft],
+    said: Sequence[SentenceGenerated],
+    ranking: list[EngineUse],
 ) -> AsyncGenerator[SentenceGenerated]:
     """The first sentences of all candidates in one event, then the rest of the one that will be chosen.
 
+    Their relevance stands in that event, so that chat, the reranker and a repetition of either choose alike; who
+    ranked is put into `ranking`.
     The others are cut there, or, when training data is collected, finished at the lowest priority behind it.
     """
     if said:
-        firsts = said[0].firsts
+        firsts, relevance = said[0].firsts, said[0].relevance
     else:
         begun = await _begun(drafts)
         firsts = tuple(spoken.text for spoken in begun)
+        relevance = await _relevance(event, given, firsts, ranking)
         yield SentenceGenerated(
             asked=event.fact.text,
             index=0,
@@ -130,11 +146,12 @@ async def _several(
             last=begun[0].last,
             firsts=firsts,
             firsts_last=tuple(spoken.last for spoken in begun),
+            relevance=relevance,
         )
-    chosen = given.choose(event.fact.text, firsts)
+    chosen = given.choose(event.fact.text, firsts, relevance)
     async with aclosing(drafts[chosen].at(drafts[0].priority).rest()) as rest:
         async for spoken in rest:
-            yield _sentence(event, chosen, drafts[chosen], spoken, firsts)
+            yield _sentence(event, chosen, drafts[chosen], spoken, firsts, relevance)
     for number, draft in enumerate(drafts):
         if number == chosen or draft.ended:
             continue
@@ -144,7 +161,7 @@ async def _several(
         async with aclosing(draft.at(Priority.BACKGROUND).rest()) as stream:
             try:
                 async for spoken in stream:
-                    yield _sentence(event, number, draft, spoken, firsts)
+                    yield _sentence(event, number, draft, spoken, firsts, relevance)
             except EngineError:
                 draft.finish = "cut"  # nobody waits for it: no engine had time
 
@@ -173,8 +190,29 @@ async def _first(draft: Draft) -> Spoken | EngineError:
         return error
 
 
+async def _relevance(
+    event: Event[ReplyRequested], given: ChatGiven, firsts: Sequence[str], ranking: list[EngineUse]
+) -> tuple[float, ...]:
+    """How well each first sentence answers; nothing where no engine ranks or none does so in time."""
+    if given.relevance is None:
+        return ()
+    until = event.meta.deadline or event.meta.time + PATIENCE
+    try:
+        async with asyncio.timeout(RANK_PATIENCE_S):
+            relevance, use = await given.relevance(event.fact.text, firsts, until)
+    except (EngineError, TimeoutError):
+        return ()
+    ranking.append(use)
+    return relevance
+
+
 def _sentence(
-    event: Event[ReplyRequested], number: int, draft: Draft, spoken: Spoken, firsts: tuple[str, ...]
+    event: Event[ReplyRequested],
+    number: int,
+    draft: Draft,
+    spoken: Spoken,
+    firsts: tuple[str, ...],
+    relevance: tuple[float, ...] = (),
 ) -> SentenceGenerated:
     """The latest sentence of a candidate as a fact."""
     index = len(draft.sentences) - 1
@@ -186,6 +224,7 @@ def _sentence(
         last=spoken.last,
         firsts=firsts,
         firsts_last=(spoken.last,) if index == 0 else (),
+        relevance=relevance,
     )
 
 

@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from infra.clock import SystemClock
-from infra.engines.compatible import CompatibleEngine, Endpoint
+from infra.engines.compatible import CompatibleEngine
 from infra.engines.contextual import ContextualEngine
 from infra.engines.dialects import LLAMA_CPP, VLLM
+from infra.engines.http import Endpoint
 from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineProcess
 from infra.engines.port import (
     Ask,
@@ -29,9 +30,10 @@ from infra.engines.port import (
     Generator,
     Message,
 )
-from infra.engines.roles import Roles, Seat
+from infra.engines.roles import Roles
 from infra.engines.scripted import Answer, ScriptedEngine, by_question, saying
 from infra.engines.scripted_server import Manners, served
+from infra.engines.seats import Seat
 from schemas.contracts import IntentAnswer
 
 KEY = "key-of-the-tests"

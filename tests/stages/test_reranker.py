@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.clock import new_id
-from infra.embeddings import Vectors, WordLlamaStatic
+from infra.embeddings import WordLlamaStatic
+from infra.engines.port import Vectors
 from schemas.chat import Candidate, EngineUse, ReplyChosen, ReplyGenerated, SentenceChosen, SentenceGenerated
 from schemas.event import Event, Fact, Meta
 from stages.reranker import RERANKER, RerankerGiven, choose, scored

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.clock import SetClock, SystemClock
-from infra.engines.compatible import CompatibleEngine, Endpoint
+from infra.engines.compatible import CompatibleEngine
 from infra.engines.dialects import LLAMA_CPP, OPENAI, VLLM, Dialect
 from infra.engines.echo import Echo
+from infra.engines.http import Endpoint
 from infra.engines.port import Ask, DeadlinePassed, EngineCut, EngineUnavailable, Message, Priority
 from infra.engines.scripted import Answer, Script, ScriptedEngine, saying
 from infra.engines.scripted_server import Manners, served

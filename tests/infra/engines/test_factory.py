@@ -3,8 +3,8 @@
 import pytest
 
 from infra.clock import SystemClock
-from infra.engines.compatible import Endpoint
 from infra.engines.factory import EngineConfig, make_engine, make_roles
+from infra.engines.http import Endpoint
 from schemas.errors import InvalidField
 
 HERE = Endpoint("http://127.0.0.1:1", "m")
@@ -30,7 +30,7 @@ def test_a_server_without_an_address_is_refused(backend: str) -> None:
 
 async def test_chat_always_ends_in_contextual() -> None:
     roles = make_roles({"big": EngineConfig("vllm", HERE)}, {"chat": ["big"], "intent": ["big"]}, SystemClock())
-    assert [seat.engine.backend for seat in roles.seats("chat")] == ["vllm", "contextual"]
+    assert [seat.engine.backend for seat in roles.seats("chat")] == ["vllm", "recalled", "contextual"]
     assert [seat.engine.backend for seat in roles.seats("intent")] == ["vllm"]
     await roles.aclose()
 

@@ -21,8 +21,9 @@ from infra.engines.port import (
     Message,
     Priority,
 )
-from infra.engines.roles import Roles, Seat
+from infra.engines.roles import Roles
 from infra.engines.scripted import Answer, ScriptedEngine, saying
+from infra.engines.seats import Seat
 from schemas.chat import EngineUse
 from schemas.contracts import IntentAnswer
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.clock import SystemClock
-from infra.engines.compatible import CompatibleEngine, Endpoint
+from infra.engines.compatible import CompatibleEngine
 from infra.engines.dialects import OPENAI
+from infra.engines.http import Endpoint
 from infra.engines.port import Ask, Message
 from infra.engines.scripted import Answer, ScriptedEngine
 from infra.engines.scripted_server import Manners, served

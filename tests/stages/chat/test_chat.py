@@ -11,8 +11,9 @@ import pytest
 from infra.clock import SystemClock, new_id
 from infra.engines.contextual import ContextualEngine
 from infra.engines.port import Ask, EngineUnavailable, Generator, Priority
-from infra.engines.roles import Roles, Seat
+from infra.engines.roles import Roles
 from infra.engines.scripted import Answer, Script, ScriptedEngine, saying
+from infra.engines.seats import Seat
 from infra.prompts import Prompts
 from schemas.chat import HistoryEntry, ReplyGenerated, ReplyRequested, SentenceGenerated
 from schemas.event import Event, Fact, Meta
@@ -265,7 +266,7 @@ TEXTS = ("Alpha one. Alpha two.", "Beta one. Beta two.", "Gamma is all.")
 
 
 async def test_first_sentences_of_all_candidates_come_together_and_losers_are_cut() -> None:
-    chat = given(ScriptedEngine(varied(*TEXTS)), candidates=3, choose=lambda _, firsts: firsts.index("Beta one."))
+    chat = given(ScriptedEngine(varied(*TEXTS)), candidates=3, choose=lambda _, firsts, __: firsts.index("Beta one."))
     facts = await told(chat, request())
     first = facts[0]
     assert isinstance(first, SentenceGenerated)
@@ -280,7 +281,7 @@ async def test_first_sentences_of_all_candidates_come_together_and_losers_are_cu
 
 async def test_losers_are_finished_last_and_behind_everything_when_data_is_collected() -> None:
     engine = ScriptedEngine(varied(*TEXTS))
-    chat = given(engine, candidates=3, choose=lambda _, firsts: 1, finish_losers=True)
+    chat = given(engine, candidates=3, choose=lambda _, firsts, __: 1, finish_losers=True)
     facts = await told(chat, request())
     later = [(f.candidate, f.text) for f in facts[1:] if isinstance(f, SentenceGenerated)]
     assert later == [(1, "Beta two."), (0, "Alpha two.")]
@@ -291,12 +292,12 @@ async def test_losers_are_finished_last_and_behind_everything_when_data_is_colle
 @pytest.mark.parametrize("cut", [1, 2, 3])
 async def test_candidates_continue_after_a_redelivery(cut: int) -> None:
     event = request()
-    chat = given(ScriptedEngine(varied(*TEXTS)), candidates=3, choose=lambda _, firsts: 1, finish_losers=True)
+    chat = given(ScriptedEngine(varied(*TEXTS)), candidates=3, choose=lambda _, firsts, __: 1, finish_losers=True)
     everything = await told(chat, event)
     again = given(
         ScriptedEngine(lambda ask: Answer(next(text for text in TEXTS if text.startswith(ask.continues)))),
         candidates=1,  # changed meanwhile: what was begun counts
-        choose=lambda _, firsts: 1,
+        choose=lambda _, firsts, __: 1,
         finish_losers=True,
     )
     resumed = await told(again, event, everything[:cut])

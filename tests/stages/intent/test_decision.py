@@ -7,8 +7,9 @@ import pytest
 
 from infra.clock import SystemClock
 from infra.engines.port import Ask, EngineUnavailable
-from infra.engines.roles import Roles, Seat
+from infra.engines.roles import Roles
 from infra.engines.scripted import Answer, Script, ScriptedEngine, saying
+from infra.engines.seats import Seat
 from infra.prompts import Prompts
 from schemas.intents import IntentLabel
 from stages.intent import doubt_with
