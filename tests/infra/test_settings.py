@@ -235,3 +235,145 @@ def test_settings_show_no_secret(loads: Loads) -> None:
     assert SECRET not in settings.model_dump_json()
     assert settings.engine.api_key is not None
     assert settings.engine.api_key.get_secret_value() == SECRET
+
+
+# Models by name, and roles
+
+MODELS = """
+models:
+  big: {backend: vllm, base_url: "http://gpu:8000/v1", model: Qwen, temperature: 0.5, first_token_timeout_s: 5}
+  small: {backend: openai, base_url: "http://127.0.0.1:11434", model: phi}
+  bge: {backend: vllm, base_url: "http://gpu:8001", model: bge-reranker-base, port: score}
+  here: {backend: minilm, port: embed}
+"""
+
+
+def test_models_have_names_and_roles_list_them(loads: Loads) -> None:
+    settings = loads(MODELS + "default_model: big\nroles: {intent: [small, shared], rank: [bge, here]}\n")
+
+    assert settings.engines_of("chat") == ("big",)
+    assert settings.engines_of("intent") == ("small", "shared")
+    assert settings.engines_of("rank") == ("bge", "here")
+    assert settings.models["big"].temperature == 0.5
+    assert settings.models["big"].first_token_timeout_s == 5
+
+
+def test_without_any_all_roles_have_the_shared_engine_and_nobody_ranks(loads: Loads) -> None:
+    assert loads().engines_of("chat") == ("shared",)
+    assert loads().engines_of("rank") == ()
+
+
+def test_roles_and_models_can_be_set_in_the_environment(loads: Loads) -> None:
+    settings = loads(
+        PARLEY_MODELS__TINY__BACKEND="openai",
+        PARLEY_MODELS__TINY__BASE_URL="http://127.0.0.1:1234",
+        PARLEY_MODELS__TINY__MODEL="tiny",
+        PARLEY_ROLES__CHAT="tiny, shared",
+    )
+    assert settings.engines_of("chat") == ("tiny", "shared")
+
+
+def test_minimal_mode_asks_no_model_whatever_is_named(loads: Loads) -> None:
+    settings = loads(MODELS + "default_model: big\nroles: {rank: [bge]}\n", MINIMAL_MODE="true")
+
+    assert {settings.engines_of(role) for role in ("chat", "intent", "slots", "summarise", "judge")} == {
+        ("contextual",)
+    }
+    assert settings.engines_of("rank") == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("default_model: huge", ("default_model: 'huge'", "shared, contextual, big, small")),
+        ("roles: {chat: [bge]}", ("roles.chat: 'bge'", "generate", "big")),
+        ("roles: {rank: [big]}", ("roles.rank: 'big'", "score or embed: bge, here")),
+        ("roles: {poetry: [big]}", ("roles.poetry", "chat, intent, slots")),
+        ("roles: {chat: 3}", ("roles.chat",)),
+    ],
+)
+def test_a_role_that_cannot_be_filled_is_told(refusal: Callable[..., str], config: str, words: tuple[str, ...]) -> None:
+    line = refusal(MODELS + config)
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("{backend: vlm}", ("models.a.backend", "'vlm'", "'vllm', 'llama.cpp', 'openai'")),
+        ("{backend: vllm, model: m}", ("models.a.base_url", "None")),
+        ("{backend: vllm, base_url: 'http://x'}", ("models.a.model", "None")),
+        (
+            "{backend: vllm, base_url: 'http://x', model: m, modle: m}",
+            ("models.a.modle: there is no such key", "model,"),
+        ),
+        ("{backend: minilm}", ("models.a.port", "embed or score")),
+        ("{backend: vllm, base_url: 'gpu:8000', model: m}", ("models.a.base_url", "http://")),
+    ],
+)
+def test_a_model_that_cannot_be_is_told(refusal: Callable[..., str], model: str, words: tuple[str, ...]) -> None:
+    line = refusal(f"models: {{a: {model}}}")
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("name", ["shared", "contextual", "Big Model"])
+def test_a_models_name_is_a_plain_word_of_its_own(refusal: Callable[..., str], name: str) -> None:
+    assert f"models.{name}" in refusal(f"models: {{{name}: {{backend: minilm, port: embed}}}}")
+
+
+def test_a_refused_model_shows_no_key(refusal: Callable[..., str]) -> None:
+    assert SECRET not in refusal(f"models: {{a: {{backend: vllm, api_key: {SECRET}, model: m}}}}")
+
+
+# Names that people know from elsewhere
+
+
+def test_the_names_of_other_vllm_services_are_understood(loads: Loads) -> None:
+    settings = loads(
+        SLM_IMPL="vllm",
+        VLLM_BASE_URL="http://localhost:8000/v1",
+        VLLM_MODEL_NAME="Qwen2.5",
+        CHAT_MAX_TOKENS="150",
+        CHAT_TEMPERATURE="0.7",
+        CHAT_TOP_P="0.9",
+        CHAT_TOP_K="50",
+        CHAT_REPETITION_PENALTY="1.1",
+        HF_TOKEN=SECRET,
+    )
+    engine, chat = settings.engine, settings.chat
+    assert (engine.backend, engine.base_url, engine.model) == ("vllm", "http://localhost:8000/v1", "Qwen2.5")
+    assert (chat.max_tokens, chat.temperature, chat.top_p, chat.top_k, chat.repetition_penalty) == (
+        *(150, 0.7, 0.9, 50),
+        1.1,
+    )
+    assert settings.hf_token is not None
+    assert SECRET not in repr(settings)
+
+
+def test_an_address_of_vllm_alone_means_vllm_and_the_chats_model_wins(loads: Loads) -> None:
+    engine = loads(VLLM_SERVER_URL="http://localhost:8001", VLLM_MODEL_NAME="a", CHAT_MODEL_NAME="b").engine
+    assert (engine.backend, engine.base_url, engine.model) == ("vllm", "http://localhost:8001", "b")
+
+
+@pytest.mark.parametrize(("said", "meant"), [("llama_cpp", "llama.cpp"), ("none", "contextual"), ("AUTO", "auto")])
+def test_other_words_for_a_backend_are_understood(loads: Loads, said: str, meant: str) -> None:
+    assert loads(SLM_IMPL=said).engine.backend == meant
+
+
+def test_another_word_for_the_server_behind_an_address_is_understood(loads: Loads) -> None:
+    engine = loads(SLM_IMPL="ollama", VLLM_BASE_URL="http://localhost:11434", CHAT_MODEL_NAME="phi").engine
+    assert (engine.backend, engine.model) == ("openai", "phi")
+
+
+def test_an_unknown_backend_is_refused_with_those_that_exist(refusal: Callable[..., str]) -> None:
+    line = refusal(SLM_IMPL="triton")
+    assert line.startswith("SLM_IMPL: 'triton'")
+    assert "vllm, llama.cpp, openai" in line
+
+
+def test_parleys_own_names_win_over_others_and_minimal_mode_over_all(loads: Loads) -> None:
+    own = {"PARLEY_ENGINE__BACKEND": "llama.cpp", "PARLEY_ENGINE__BASE_URL": "http://127.0.0.1:1"}
+    assert loads(SLM_IMPL="vllm", VLLM_BASE_URL="http://x", VLLM_MODEL_NAME="m", **own).engine.backend == "llama.cpp"
+    assert loads(
+        SLM_IMPL="vllm", VLLM_BASE_URL="http://x", VLLM_MODEL_NAME="m", MINIMAL_MODE="true"
+    ).engine.backend == ("contextual")

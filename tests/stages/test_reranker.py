@@ -137,3 +137,16 @@ def test_a_cosine_that_is_off_by_rounding_changes_nothing() -> None:
 
     firsts = ("It may be Paris.", "It must be Paris.")
     assert scored(ASKED, firsts, Shaky(0.0)) == scored(ASKED, firsts, Shaky(1e-8))
+
+
+async def test_what_an_engine_said_of_the_relevance_stands_in_for_the_cosine(words: WordLlamaStatic) -> None:
+    firsts = (GOOD, "Lyon is where many people of France live today.")
+    assert choose(ASKED, firsts, words) == 0
+    assert choose(ASKED, firsts, words, (0.1, 0.9)) == 1
+    said = await told(generated(firsts, relevance=(0.1, 0.9), firsts_last=(False, False)), RerankerGiven(Untouchable()))
+    assert said == [SentenceChosen(index=0, text=firsts[1], last=False)]
+
+
+def test_relevance_that_is_not_of_all_candidates_counts_for_nothing(words: WordLlamaStatic) -> None:
+    firsts = (GOOD, "Lyon is where many people of France live today.")
+    assert scored(ASKED, firsts, words, (0.9,)) == scored(ASKED, firsts, words)

@@ -1,7 +1,7 @@
 """The chat generator: one request in, the exact sentences and the whole reply out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +11,12 @@ import pytest
 from infra.clock import SystemClock, new_id
 from infra.engines.contextual import ContextualEngine
 from infra.engines.port import Ask, EngineUnavailable, Generator, Priority
+from infra.engines.recalling import RecallingEngine
 from infra.engines.roles import Roles
 from infra.engines.scripted import Answer, Script, ScriptedEngine, saying
 from infra.engines.seats import Seat
 from infra.prompts import Prompts
-from schemas.chat import HistoryEntry, ReplyGenerated, ReplyRequested, SentenceGenerated
+from schemas.chat import EngineUse, HistoryEntry, ReplyGenerated, ReplyRequested, SentenceGenerated
 from schemas.event import Event, Fact, Meta
 from schemas.intents import IntentLabel
 from schemas.tasks import TaskOutcome
@@ -321,3 +322,69 @@ async def test_a_replay_waits_behind_live_turns() -> None:
     engine = ScriptedEngine(saying("Blue."))
     await told(given(engine), request(run="replay-1"))
     assert engine.asked[0].priority is Priority.BACKGROUND
+
+
+def preferring(text: str) -> Callable[..., Awaitable[tuple[tuple[float, ...], EngineUse]]]:
+    """A reranking engine that likes one sentence."""
+
+    async def relevance(asked: str, firsts: Sequence[str], deadline: datetime) -> tuple[tuple[float, ...], EngineUse]:
+        return tuple(0.9 if first == text else 0.1 for first in firsts), EngineUse(backend="vllm", model="bge")
+
+    return relevance
+
+
+def most_relevant(_asked: str, firsts: Sequence[str], relevance: Sequence[float]) -> int:
+    return max(range(len(firsts)), key=lambda place: relevance[place]) if relevance else 0
+
+
+async def test_an_engine_ranks_first_sentences_once_and_all_events_tell_what_it_said() -> None:
+    event = request()
+    chat = given(ScriptedEngine(varied(*TEXTS)), candidates=3, choose=most_relevant, relevance=preferring("Beta one."))
+    facts = await told(chat, event)
+    sentences = [fact for fact in facts if isinstance(fact, SentenceGenerated)]
+    chosen = sentences[0].firsts.index("Beta one.")
+    assert {fact.candidate for fact in sentences[1:]} == {chosen}
+    assert all(fact.relevance == sentences[0].relevance for fact in sentences)
+    assert sentences[0].relevance[chosen] == 0.9
+    assert reply(facts).relevance == sentences[0].relevance
+    assert reply(facts).ranked_by == EngineUse(backend="vllm", model="bge")
+
+    again = given(
+        ScriptedEngine(varied(*TEXTS)), candidates=3, choose=most_relevant, relevance=preferring("Alpha one.")
+    )
+    continued = [fact async for fact in CHAT.handle(event, again, tuple(sentences[:1]))]
+    assert {fact.candidate for fact in continued if isinstance(fact, SentenceGenerated)} == {chosen}
+
+
+async def test_a_reranking_engine_that_fails_or_hangs_leaves_the_choice_to_the_words() -> None:
+    async def fails(*_: object) -> tuple[tuple[float, ...], EngineUse]:
+        raise EngineUnavailable("down")
+
+    async def hangs(*_: object) -> tuple[tuple[float, ...], EngineUse]:
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+    for engine in (fails, hangs):
+        facts = await told(given(ScriptedEngine(varied(*TEXTS)), candidates=2, relevance=engine), request())
+        first = facts[0]
+        assert isinstance(first, SentenceGenerated)
+        assert first.relevance == ()
+        assert reply(facts).ranked_by is None
+
+
+async def test_a_question_that_stood_alone_is_answered_as_before_when_no_engine_is_left() -> None:
+    engine, recalled = ScriptedEngine(saying("It is blue.")), RecallingEngine(SystemClock())
+    chat = given(engine)
+    listed: tuple[Generator, ...] = (engine, recalled, ContextualEngine())
+    seats = [Seat(each, 4) for each in listed]
+    chat = replace(chat, roles=Roles({"chat": seats}, SystemClock(), recalled=recalled))
+    await told(chat, request())
+    engine.script = lambda _: Answer(error=EngineUnavailable("down"))
+
+    whole = reply(await told(chat, request()))
+
+    assert whole.candidates[0].text == "It is blue."
+    assert (whole.engine.backend, whole.engine.fallback) == ("recalled", True)
+    assert "down" in (whole.engine.reason or "")
+    history = (HistoryEntry(user="My name is Ana", reply="Hello, Ana.", time=datetime.now(UTC)),)
+    assert reply(await told(chat, request(history=history))).engine.backend == "contextual"
