@@ -19,6 +19,8 @@ from schemas.subjects import EVENT_STREAM
 SUBJECT: Final = "parley.metrics"
 WAIT_S: Final = 0.5
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+IN_FLIGHT: Final = "parley_engine_in_flight"
+QUEUED: Final = "parley_engine_queued"
 GAUGES: Final = frozenset({"in_flight"})  # of what workers count; all else only grows
 
 
@@ -29,6 +31,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._registry.register(_Counts(stage, worker, counts))
         labels = {"stage": stage, "worker": worker}
+        self._labels = labels
         self._queue = self._histogram("queue", "How long events waited for the stage.", labels)
         self._work = self._histogram("work", "How long the stage worked on an event.", labels)
 
@@ -36,6 +39,10 @@ class Metrics:
         """One event was handled."""
         self._queue.observe(queue_ms / 1e3)
         self._work.observe(work_ms / 1e3)
+
+    def watch_engines(self, at_work: Callable[[], Mapping[str, tuple[int, int]]]) -> None:
+        """Tell how many requests this process has at each engine, and how many wait for a place there."""
+        self._registry.register(_Engines(self._labels, at_work))
 
     def exposition(self) -> bytes:
         """All of it in the text format."""
@@ -63,6 +70,34 @@ class _Counts(Collector):
             family = kind(f"parley_stage_{name}", f"Events: {name.replace('_', ' ')}.", labels=tuple(self._labels))
             family.add_metric(tuple(self._labels.values()), value)
             yield family
+
+
+class _Engines(Collector):
+    def __init__(self, labels: Mapping[str, str], at_work: Callable[[], Mapping[str, tuple[int, int]]]) -> None:
+        self._labels = labels
+        self._at_work = at_work
+
+    def collect(self) -> Iterator[Metric]:
+        names = (*self._labels, "engine")
+        in_flight = GaugeMetricFamily(IN_FLIGHT, "Requests that an engine is answering.", labels=names)
+        queued = GaugeMetricFamily(QUEUED, "Requests that wait for a place in an engine.", labels=names)
+        for engine, (running, waiting) in self._at_work().items():
+            in_flight.add_metric((*self._labels.values(), engine), running)
+            queued.add_metric((*self._labels.values(), engine), waiting)
+        yield from (in_flight, queued)
+
+
+def at_engines(exposition: str) -> dict[str, tuple[int, int]]:
+    """By engine, what all workers together have in flight and queued, from an exposition of `gathered`."""
+    found: dict[str, tuple[int, int]] = {}
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples if family.name in (IN_FLIGHT, QUEUED) else ():
+            running, waiting = found.get(sample.labels["engine"], (0, 0))
+            more = int(sample.value)
+            found[sample.labels["engine"]] = (
+                (running + more, waiting) if family.name == IN_FLIGHT else (running, waiting + more)
+            )
+    return found
 
 
 async def gathered(bus: Bus, clock: Clock, wait_s: float = WAIT_S) -> str:

@@ -97,6 +97,8 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
     async with wiring.given_to(name, settings, bus, clock) as given:
         worker = Worker(stage, given, bus, clock, telemetry)
         presence = await _present(name, bus, clock, lambda: asdict(worker.counts))
+        if (roles := wiring.roles_in(given)) is not None:
+            worker.metrics.watch_engines(roles.at_work)
         await worker.metrics.announce(bus)
         consumer = await worker.start()
         reminding = asyncio.create_task(_remind(given.state, bus, clock)) if name == "router" else None

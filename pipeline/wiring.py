@@ -53,6 +53,14 @@ async def given_to(name: str, settings: Settings, bus: Bus, clock: Clock) -> Asy
         yield given
 
 
+def roles_in(given: Any) -> "Roles | None":
+    """The engines that a stage was given; None for a stage that asks none."""
+    from infra.engines.roles import Roles
+
+    candidates = (getattr(given, "roles", None), getattr(getattr(given, "doubt", None), "engine", None))
+    return next((found for found in candidates if isinstance(found, Roles)), None)
+
+
 @asynccontextmanager
 async def _stt(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
     del clock

@@ -71,7 +71,8 @@ async def probed(http: httpx.AsyncClient, paths: Sequence[str]) -> EngineHealth:
                     return EngineHealth(False, f"GET {path}: {_reason(response.status_code, response.text)}")
             models = [str(entry.get("id")) for entry in response.json().get("data", [])]
     except (httpx.HTTPError, TimeoutError, ValueError, AttributeError) as error:
-        return EngineHealth(False, f"{http.base_url} does not answer ({type(error).__name__} {error}); is it started?")
+        where = http.base_url.copy_with(username=None, password=None)
+        return EngineHealth(False, f"{where} does not answer ({type(error).__name__} {error}); is it started?")
     return EngineHealth(True, detail={"models": models})
 
 

@@ -98,6 +98,7 @@ def serve(process: EngineProcess, api_key: str) -> None:
     params.cors_origins_explicit = True
     params.cors_credentials = False
     params.ui = False
+    params.endpoint_metrics = True  # what `parley engine` shows; behind the key like all else
     params.fit_params = False  # it would shrink what was asked for, silently
     params.verbosity = _QUIET
     # Before any thread starts, so that all of them inherit the mask and the signal waits for sigwait below.

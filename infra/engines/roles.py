@@ -131,6 +131,11 @@ class Roles:
                 missed.append(error)
         raise summary(role, missed)
 
+    def at_work(self) -> Mapping[str, tuple[int, int]]:
+        """By engine (`backend/model`): requests in flight, and requests that wait for a place."""
+        seats = {id(seat): seat for listed in self._seats.values() for seat in listed}
+        return {seat.name: (seat.admission.running, seat.admission.waiting) for seat in seats.values()}
+
     def remember(self, ask: Ask, text: str, use: EngineUse) -> None:
         """Keep a whole reply for a time when no engine can be asked, if its question stood alone."""
         if self._recalled is not None and use.backend not in _NOT_KEPT:

@@ -1,8 +1,8 @@
 """Puts a scripted engine behind a real OpenAI-compatible address on loopback: for tests and benchmarks of the client.
 
-It misbehaves as real servers do, when told to. It serves nothing but /v1/chat/completions, /v1/models, /health, with
-`pooling` /v1/embeddings and /v1/rerank, and, for whoever wants to know when it stopped generating, /streams; it reads
-only requests with a Content-Length.
+It misbehaves as real servers do, when told to. It serves /v1/chat/completions, /v1/models and /health; with `pooling`
+/v1/embeddings and /v1/rerank; with `metrics` those; and, for whoever wants to know when it stopped generating, /streams.
+It reads only requests with a Content-Length.
 """
 
 import asyncio
@@ -32,6 +32,7 @@ class Manners:
     plain_json: bool = False  # ignores `stream`
     error_event: bool = False  # tells a cut as an event instead of closing
     pooling: LocalEmbeddings | None = None  # what embeds and scores behind the address
+    metrics: str | None = None  # in Prometheus' text format
     odd: Mapping[str, Any] | None = None  # told instead of vectors and scores
     requests: list[Mapping[str, Any]] = field(default_factory=list)  # the bodies that came
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -82,6 +83,13 @@ async def _request(
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     if path == "/health":
         _told(writer, 200, {"status": "ok"})
+        return b""
+    if path == "/metrics":
+        text = (manners.metrics or "").encode()
+        started = (
+            f"HTTP/1.1 {200 if text else 404} Told\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n"
+        )
+        writer.write(started.encode() + text)
         return b""
     if manners.api_key and headers.get("authorization") != f"Bearer {manners.api_key}":
         _told(writer, 401, {"error": {"message": "Invalid API Key"}})

@@ -18,7 +18,7 @@ Cli = Callable[..., Result]
 def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     """Calls `parley` in an empty folder, without a Parley that runs."""
     for name in tuple(os.environ):
-        if name.startswith(("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE")):
+        if name.startswith(("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE", "SLM_", "VLLM_", "CHAT_", "HF_TOKEN")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MINIMAL_MODE", "true")
     monkeypatch.chdir(tmp_path)
