@@ -113,8 +113,9 @@ def make_ranker(
 def _seat(config: EngineConfig, clock: Clock) -> Seat[Generator]:
     engine = make_engine(config, clock)
     places = config.places or PLACES[config.backend]
-    # vLLM puts background work behind by itself, so all places may hold it.
-    return Seat(engine, places, places if config.backend == VLLM.backend else None, config.sampling)
+    # vLLM puts background work behind by itself, so most places may hold it; those left keep the way to vLLM open.
+    background = max(1, places * 3 // 4) if config.backend == VLLM.backend else None
+    return Seat(engine, places, background, config.sampling)
 
 
 def _pooling(config: EngineConfig, clock: Clock) -> PoolingServer | LocalEmbeddings:

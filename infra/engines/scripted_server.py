@@ -1,7 +1,7 @@
 """Puts a scripted engine behind a real OpenAI-compatible address on loopback: for tests and benchmarks of the client.
 
 It misbehaves as real servers do, when told to. It serves /v1/chat/completions, /v1/models and /health; with `pooling`
-/v1/embeddings and /v1/rerank; with `metrics` those; and, for whoever wants to know when it stopped generating, /streams.
+/v1/embeddings and /v1/rerank; with `metrics` those; and /streams for whoever wants to know when it stopped.
 It reads only requests with a Content-Length.
 """
 

@@ -65,8 +65,7 @@ class Seat(Generic[E_co]):
         background_places: int | None = None,
         sampling: OwnSampling | None = None,
     ) -> None:
-        """`places`: requests at once. Background work gets half of them unless said otherwise (vLLM: all, as it
-        obeys priorities itself)."""
+        """`places`: requests at once, of which background work gets half unless said otherwise."""
         self.engine = engine
         self.sampling = sampling or OwnSampling()
         self.admission = Admission(places, background_places or max(1, places // 2))
