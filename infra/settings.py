@@ -149,6 +149,7 @@ class Settings(Section):
     time_zone: str = Field(default_factory=get_localzone_name)
     currency: str = "USD"
     blobs: Literal["files", "nats"] = "files"
+    prompts: Path | None = None  # a folder of own prompts; each file in it goes before the shipped one
     bus: BusSettings = BusSettings()
     engine: EngineSettings = EngineSettings()
     stt: SttSettings = SttSettings()
@@ -167,6 +168,13 @@ class Settings(Section):
     @classmethod
     def _zone(cls, name: str) -> str:
         return checked_zone("time_zone", name)
+
+    @field_validator("prompts")
+    @classmethod
+    def _folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise InvalidField("prompts", str(folder), "a folder that exists")
+        return folder
 
     @field_validator("currency")
     @classmethod

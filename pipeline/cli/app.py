@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import dead, intents, log, looking, running, stopping, trace, turns
+from pipeline.cli import dead, intents, log, looking, prompts, running, stopping, trace, turns
 
 app = typer.Typer(
     name="parley",
@@ -27,6 +27,7 @@ app.command()(trace.trace)
 app.add_typer(log.app, name="log")
 app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")
+app.add_typer(prompts.app, name="prompts")
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
     roles = wiring.roles_of(settings, clock)
     refused = 0
     try:
-        given = wiring.intent_given(roles, settings.engine.model)
+        given = wiring.intent_given(roles, settings.engine.model, settings.prompts)
         for line in lines:
             answer: dict[str, Any] = {"text": line}
             try:
@@ -109,6 +109,12 @@ async def _evaluate(file: Path) -> None:
     settings = joined()
     roles = wiring.roles_of(settings, SystemClock())
     try:
-        print((await evaluated(read_utterances(file), wiring.intent_given(roles, settings.engine.model))).as_text())
+        print(
+            (
+                await evaluated(
+                    read_utterances(file), wiring.intent_given(roles, settings.engine.model, settings.prompts)
+                )
+            ).as_text()
+        )
     finally:
         await roles.aclose()

@@ -14,7 +14,6 @@ from schemas.intents import IntentLabel
 from stages.intent import doubt_with
 from stages.intent.decision import (
     CANDIDATES,
-    PROMPTS,
     Doubt,
     Shares,
     decide,
@@ -22,6 +21,7 @@ from stages.intent.decision import (
     trust_in,
     weigh,
 )
+from stages.intent.prompting import SHELF
 
 NOTE, REMINDER, EVENT, CHAT = (
     IntentLabel.CREATE_NOTE, IntentLabel.CREATE_REMINDER, IntentLabel.SCHEDULE_EVENT, IntentLabel.CHIT_CHAT
@@ -44,7 +44,7 @@ def soon() -> datetime:
 def engine_that(script: Script, trust: float = 0.8, limit_ms: int = 5_000) -> tuple[ScriptedEngine, Doubt]:
     engine = ScriptedEngine(script)
     roles = Roles({"intent": [Seat(engine, 4)]}, SystemClock())
-    return engine, Doubt(roles, Prompts(PROMPTS), trust, limit_ms)
+    return engine, Doubt(roles, Prompts(SHELF), trust, limit_ms)
 
 
 def answering(label: IntentLabel) -> Script:
