@@ -24,7 +24,6 @@ def embedded_module(folder: Path) -> str:
     lines = [
         '"""The prompts beside this file, for when one of them is gone. Written by `parley prompts embed`."""',
         "",
-        "# ruff: noqa: E501",
         "# fmt: off",
         "from collections.abc import Mapping",
         "from typing import Final",

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,7 +92,8 @@ def render(
         ]
         rendered = prompts.render(name, values, history)
         if as_json:
-            print(json.dumps([asdict(message) for message in rendered.messages], ensure_ascii=False))
+            sent = [{"role": message.role, "content": message.content} for message in rendered.messages]
+            print(json.dumps(sent, ensure_ascii=False))
         else:
             _print(rendered.messages)
 

@@ -55,6 +55,7 @@ async def test_a_sure_head_decides_alone() -> None:
     engine, doubt = engine_that(answering(REMINDER))
     decision = await decide("note it", shares(create_note=0.9), THRESHOLD, doubt, soon())
     assert (decision.label, decision.decided_by, decision.confidence) == (NOTE, "head", 0.9)
+    assert decision.prompt is None
     assert engine.asked == []
 
 
@@ -65,6 +66,7 @@ async def test_in_doubt_a_trusted_engine_decides_between_the_best() -> None:
     (ask,) = engine.asked
     assert offered(ask) == {NOTE, REMINDER, EVENT}
     assert "note it at six" in ask.messages[-1].content
+    assert decision.prompt == Prompts(SHELF).render("choose", {"utterance": "x", "candidates": "y"}).use
     assert ask.max_tokens > 0 and ask.temperature == 0.0
 
 
