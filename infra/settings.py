@@ -196,6 +196,7 @@ class Settings(Section):
     currency: str = "USD"
     blobs: Literal["files", "nats"] = "files"
     hf_token: SecretStr | None = None  # for hub models that are not open to everybody
+    prompts: Path | None = None  # a folder of own prompts; each file in it goes before the shipped one
     bus: BusSettings = BusSettings()
     engine: EngineSettings = EngineSettings()
     models: dict[str, ModelSettings] = {}
@@ -257,6 +258,13 @@ class Settings(Section):
     @classmethod
     def _zone(cls, name: str) -> str:
         return checked_zone("time_zone", name)
+
+    @field_validator("prompts")
+    @classmethod
+    def _folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise InvalidField("prompts", str(folder), "a folder that exists")
+        return folder
 
     @field_validator("currency")
     @classmethod

@@ -31,7 +31,7 @@ from pipeline import topology, wiring
 from pipeline.metrics import Metrics
 from pipeline.presence import Presence
 from pipeline.worker import Worker
-from schemas.errors import InvalidField
+from schemas.errors import InvalidField, SchemaError
 
 BUS_WITHIN_S = 20.0  # a bus that is just being started
 _POLL_S = 0.2
@@ -205,7 +205,7 @@ def main() -> None:
     except (SettingsError, UnknownWorker) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except (BusUnavailable, StateError, EventLogError, WeightsMissing, InvalidField) as error:
+    except (BusUnavailable, StateError, EventLogError, WeightsMissing, SchemaError) as error:
         print(f"{sys.argv[1]}: {error}", file=sys.stderr)
         sys.exit(1)
 

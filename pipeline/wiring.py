@@ -96,21 +96,21 @@ async def _intent(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[A
     del bus
     roles = roles_of(settings, clock)
     try:
-        given = intent_given(roles, model_of(settings, "intent"))
+        given = intent_given(roles, model_of(settings, "intent"), settings.prompts)
         await warmed_up(given, clock)
         yield given
     finally:
         await roles.aclose()
 
 
-def intent_given(roles: "Roles", engine_model: str | None) -> "IntentGiven":
+def intent_given(roles: "Roles", engine_model: str | None, own_prompts: Path | None = None) -> "IntentGiven":
     """What the intent stage is given; also without a bus. `engine_model` decides how far the engine is trusted."""
     from infra.embeddings import MiniLm
     from stages.intent import IntentGiven, doubt_with, load_head
 
     embedder = MiniLm()
     head = load_head(embedding_model=embedder.model)
-    return IntentGiven(embedder=embedder, head=head, doubt=doubt_with(roles, engine_model))
+    return IntentGiven(embedder=embedder, head=head, doubt=doubt_with(roles, engine_model, own_prompts))
 
 
 async def warmed_up(given: "IntentGiven", clock: Clock) -> None:
@@ -142,7 +142,7 @@ async def opened_state(settings: Settings, clock: Clock) -> AsyncIterator[State]
 async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
     del bus
     from infra.prompts import Prompts
-    from stages.chat import PROMPTS_FOLDER, ChatGiven, Sampling
+    from stages.chat import SHELF, ChatGiven, Sampling
 
     chat = settings.chat
     sampling = Sampling(
@@ -155,7 +155,7 @@ async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any
     )
     roles = roles_of(settings, clock)
     ranker = ranker_of(settings, clock) if chat.candidates > 1 else None
-    prompts = Prompts(PROMPTS_FOLDER)
+    prompts = Prompts(SHELF, settings.prompts)
     try:
         given = ChatGiven(roles, prompts, sampling, candidates=chat.candidates)
         if chat.candidates > 1:

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, Field
 
 from schemas.event import Count, Fact, Frozen
+from schemas.prompts import PromptUse
 from schemas.tasks import TaskOutcome
 
 
@@ -14,6 +15,7 @@ class HistoryEntry(Frozen):
     user: str
     reply: str  # only what was spoken, when the turn was interrupted
     time: AwareDatetime
+    number: Count | None = None  # of the turn within the conversation; None: written before it was told
 
 
 class ReplyRequested(Fact):
@@ -38,13 +40,6 @@ class EngineUse(Frozen):
     model: str
     fallback: bool = False
     reason: str | None = None
-
-
-class PromptUse(Frozen):
-    """Which prompt file was rendered, by the SHA-256 of its text."""
-
-    name: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class TokenUse(Frozen):

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from schemas.errors import InvalidField
 from schemas.event import Fact, Frozen
+from schemas.prompts import PromptUse
 
 
 class IntentLabel(StrEnum):
@@ -90,6 +91,7 @@ class Intent(Frozen):
     text: str
     slots: Slots = Slots()
     decided_by: Literal["head", "engine", "fallback"] = "head"
+    prompt: PromptUse | None = None  # with which an engine was asked, when it decided
 
 
 class IntentClassified(Fact):

@@ -171,11 +171,12 @@ class ContextualEngine:
 
 
 def _answered(ask: Ask) -> str:
-    said = [message.content for message in ask.messages if message.role == "user"]
+    messages = [message for message in ask.messages if not message.example]
+    said = [message.content for message in messages if message.role == "user"]
     talk = _Talk(
         text=said[-1].strip() if said else "",
         before=tuple(said[:-1]),
-        replies=tuple(message.content for message in ask.messages if message.role == "assistant"),
+        replies=tuple(message.content for message in messages if message.role == "assistant"),
     )
     if not talk.text:
         return "I didn't hear anything. Could you say that again?"

@@ -34,6 +34,7 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+    example: bool = False  # of the prompt: nobody said it in this conversation
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import dead, engine, intents, log, looking, running, stopping, trace, turns
+from pipeline.cli import dead, engine, intents, log, looking, prompts, running, stopping, trace, turns
 
 app = typer.Typer(
     name="parley",
@@ -28,6 +28,7 @@ app.add_typer(log.app, name="log")
 app.add_typer(engine.app, name="engine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")
+app.add_typer(prompts.app, name="prompts")
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ async def _classify(lines: Iterator[str], time_zone: str | None) -> int:
     roles = engines.roles_of(settings, clock)
     refused = 0
     try:
-        given = wiring.intent_given(roles, engines.model_of(settings, "intent"))
+        given = wiring.intent_given(roles, engines.model_of(settings, "intent"), settings.prompts)
         for line in lines:
             answer: dict[str, Any] = {"text": line}
             try:
@@ -109,7 +109,7 @@ async def _evaluate(file: Path) -> None:
     settings = joined()
     roles = engines.roles_of(settings, SystemClock())
     try:
-        given = wiring.intent_given(roles, engines.model_of(settings, "intent"))
+        given = wiring.intent_given(roles, engines.model_of(settings, "intent"), settings.prompts)
         print((await evaluated(read_utterances(file), given)).as_text())
     finally:
         await roles.aclose()

@@ -1,11 +1,7 @@
 """The chat generator. See stages/chat/stage.py."""
 
-from pathlib import Path
-from typing import Final
-
 from stages.chat.planning import Memory, Sampling
+from stages.chat.prompting import SHELF
 from stages.chat.stage import CHAT, ChatGiven
 
-PROMPTS_FOLDER: Final = Path(__file__).parent / "prompts"
-
-__all__ = ["CHAT", "PROMPTS_FOLDER", "ChatGiven", "Memory", "Sampling"]
+__all__ = ["CHAT", "SHELF", "ChatGiven", "Memory", "Sampling"]

@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 
 from infra.engines.port import Ask, EngineCut, EngineError, Priority
 from infra.engines.roles import Reply, Roles
+from infra.prompts import neutral
 from schemas.chat import EngineUse, TokenUse
 from stages.chat.sentences import SentenceStream
 from stages.chat.tidying import tidied
@@ -157,7 +158,7 @@ class Draft:
         for _ in range(_BREAKS_MAX + 1):
             nothing = True
             try:
-                async with self._roles.stream("chat", replace(ask, continues=heard)) as reply:
+                async with self._roles.stream("chat", replace(ask, continues=neutral(heard))) as reply:
                     pieces = 0
                     try:
                         async for delta in reply:

@@ -16,10 +16,10 @@ from schemas.ids import LIVE_RUN
 from stages.chat.acknowledgement import acknowledged
 from stages.chat.draft import Plan
 from stages.chat.known import known
+from stages.chat.prompting import REPLY
 from stages.chat.remembering import remembered, shortened
 from stages.chat.sentences import sentences_of
 
-PROMPT: Final = "reply"
 NOT_HEARD: Final = "I didn't catch that. Could you say it again?"
 PATIENCE: Final = timedelta(seconds=30)  # for an event without a deadline
 
@@ -40,7 +40,8 @@ class Sampling:
 class Memory:
     """How much goes into a prompt."""
 
-    history_turns: int = 4
+    history_turns: int = 8
+    history_block: int = 4  # so many turns leave together: in between a prompt begins with all of the one before
     history_tokens: int = 600
     talk_tokens: int = 1_000  # together with history and answer within the 2,048 of the embedded engine's slot
 
@@ -58,8 +59,8 @@ def planned(
     meta = event.meta
     if (fact := known(talk, meta.time, meta.time_zone)) is not None:
         return Plan((*opening, *sentences_of(fact)), None, closing), None
-    history = remembered(request.history, memory.history_turns, memory.history_tokens)
-    prompt = prompts.render(PROMPT, {"talk": shortened(talk, memory.talk_tokens)}, history)
+    history = remembered(request.history, memory.history_turns, memory.history_tokens, memory.history_block)
+    prompt = prompts.render(REPLY, {"talk": shortened(talk, memory.talk_tokens)}, history)
     ask = Ask(
         messages=prompt.messages,
         max_tokens=sampling.max_tokens,

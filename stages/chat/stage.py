@@ -33,7 +33,7 @@ class ChatGiven:
     """What chat needs."""
 
     roles: Roles
-    prompts: Prompts  # those in stages/chat/prompts
+    prompts: Prompts  # those of stages/chat/prompting.py
     sampling: Sampling = field(default_factory=Sampling)
     memory: Memory = field(default_factory=Memory)
     candidates: int = 1

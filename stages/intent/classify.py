@@ -76,4 +76,5 @@ def _intent(part: str, decision: Decision, now: datetime) -> Intent:
         text=part,
         slots=slots_of(decision.label, part, now),
         decided_by=decision.decided_by,
+        prompt=decision.prompt,
     )

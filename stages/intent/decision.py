@@ -20,14 +20,14 @@ from infra.prompts import Prompts
 from schemas.chat import EngineUse
 from schemas.contracts import Contract, IntentAnswer
 from schemas.intents import IntentLabel
+from schemas.prompts import PromptUse
+from stages.intent.prompting import CHOOSE, SHELF
 
 C = TypeVar("C", bound=Contract)
 DecidedBy = Literal["head", "engine", "fallback"]
 
 CANDIDATES: Final = 3  # the right label is among the head's best three in 98 of 100 cross-validated examples
 ANSWER_MAX_TOKENS: Final = 40
-PROMPT: Final = "choose"
-PROMPTS: Final = Path(__file__).parent / "prompts"
 MEASURED_TRUST: Final[Mapping[str, float]] = {"smollm2-135m": 1 / CANDIDATES}  # 0.33 of 198: chance
 UNMEASURED_TRUST: Final = 0.6  # a bigger model: it decides where the head's best two are close, and nowhere else
 DESCRIPTIONS: Final[Mapping[IntentLabel, str]] = {
@@ -71,9 +71,9 @@ class Doubt:
     )
 
 
-def doubt_with(engine: Asker, model: str | None) -> Doubt:
+def doubt_with(engine: Asker, model: str | None, own_prompts: Path | None = None) -> Doubt:
     """Doubt that asks an engine, as far as its model (None: the bundled one) is to be trusted."""
-    return Doubt(engine, Prompts(PROMPTS), trust_in(model))
+    return Doubt(engine, Prompts(SHELF, own_prompts), trust_in(model))
 
 
 def trust_in(model: str | None) -> float:
@@ -90,6 +90,15 @@ class Decision:
     label: IntentLabel
     confidence: float
     decided_by: DecidedBy
+    prompt: PromptUse | None = None  # with which the engine was asked, when it decided
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an engine chose, and with which prompt it was asked."""
+
+    label: IntentLabel
+    prompt: PromptUse
 
 
 Shares = Mapping[IntentLabel, float]
@@ -104,14 +113,14 @@ async def decide(text: str, shares: Shares, threshold: float, doubt: Doubt, dead
     if shares[best] < doubt.hopeless:
         return Decision(IntentLabel.UNKNOWN, 1 - shares[best], "head")
     candidates = sorted(shares, key=lambda label: -shares[label])[:CANDIDATES]
-    answer = None
+    answer: Answered | None = None
     if deadline is not None and doubt.trust > 1 / len(candidates):
         answer = await ask_engine(text, candidates, doubt, deadline)
     if answer is None:
         return Decision(best, shares[best], "fallback")
-    weighed = weigh(shares, candidates, answer, doubt.trust)
+    weighed = weigh(shares, candidates, answer.label, doubt.trust)
     best = max(weighed, key=lambda label: weighed[label])
-    return Decision(best, min(1.0, weighed[best]), "engine")
+    return Decision(best, min(1.0, weighed[best]), "engine", answer.prompt)
 
 
 def weigh(
@@ -125,17 +134,16 @@ def weigh(
     return {label: value / total * within for label, value in odds.items()}
 
 
-async def ask_engine(
-    text: str, candidates: Sequence[IntentLabel], doubt: Doubt, deadline: datetime
-) -> IntentLabel | None:
+async def ask_engine(text: str, candidates: Sequence[IntentLabel], doubt: Doubt, deadline: datetime) -> Answered | None:
     """The engine's choice among the candidates; None when there is no engine, it fails or takes too long."""
     if doubt.engine is None or doubt.prompts is None:
         return None
     # In a fixed order: small models favour the first one listed, which must not be the head's favourite.
     listed = [label for label in IntentLabel if label in candidates]
     described = "\n".join(f"{label.value}: the person {DESCRIPTIONS[label]}" for label in listed)
+    prompt = doubt.prompts.render(CHOOSE, {"utterance": text, "candidates": described})
     ask = Ask(
-        messages=doubt.prompts.render(PROMPT, {"utterance": text, "candidates": described}).messages,
+        messages=prompt.messages,
         max_tokens=ANSWER_MAX_TOKENS,
         deadline=deadline,
         priority=Priority.CONTRACT,
@@ -150,7 +158,7 @@ async def ask_engine(
     except (EngineError, TimeoutError):
         return None
     label = IntentLabel(answer.label.value)
-    return label if label in candidates else None
+    return Answered(label, prompt.use) if label in candidates else None
 
 
 def narrowed(candidates: Sequence[IntentLabel]) -> type[IntentAnswer]:

@@ -99,7 +99,7 @@ def _within_limit(reply: ReplyRequested, history: Sequence[Said]) -> ReplyReques
         return reply.model_copy(update={"tasks": bare})
     kept: list[HistoryEntry] = []
     for said in reversed(history):
-        entry = HistoryEntry(user=said.user, reply=said.reply, time=said.time)
+        entry = HistoryEntry(user=said.user, reply=said.reply, time=said.time, number=said.number)
         size += len(entry.model_dump_json().encode()) + 1
         if size > BODY_MAX_BYTES:
             break

@@ -75,3 +75,13 @@ async def test_another_engines_half_answer_is_not_continued_by_a_stranger() -> N
 async def test_no_contract_is_answered() -> None:
     with pytest.raises(EngineUnavailable, match="contract"):
         await answer("Hello", schema={"type": "object"})
+
+
+async def test_the_examples_of_a_prompt_are_not_taken_for_what_was_said() -> None:
+    examples = (
+        Message("user", "My name is Eve", example=True),
+        Message("assistant", "Hello, Eve.", example=True),
+    )
+    for asked, expected in (("What is my name?", "haven't told me"), ("What did I say?", "first thing")):
+        ask = Ask((*examples, Message("user", asked)), 50, datetime(2030, 1, 1, tzinfo=UTC))
+        assert expected in "".join([delta.text async for delta in ContextualEngine().generate(ask)])

@@ -20,7 +20,7 @@ from schemas.chat import EngineUse, HistoryEntry, ReplyGenerated, ReplyRequested
 from schemas.event import Event, Fact, Meta
 from schemas.intents import IntentLabel
 from schemas.tasks import TaskOutcome
-from stages.chat import CHAT, PROMPTS_FOLDER, ChatGiven, Sampling
+from stages.chat import CHAT, SHELF, ChatGiven, Sampling
 from stages.chat.draft import CLOSING, NO_ANSWER
 from stages.chat.planning import NOT_HEARD
 
@@ -29,7 +29,7 @@ NOTED = TaskOutcome(skill=IntentLabel.CREATE_NOTE, success=True, message="I've n
 
 def given(*engines: Generator, **changed: Any) -> ChatGiven:
     seats = [Seat(engine, 4) for engine in engines]
-    plain = ChatGiven(Roles({"chat": seats}, SystemClock()), Prompts(PROMPTS_FOLDER), Sampling(max_sentences=4))
+    plain = ChatGiven(Roles({"chat": seats}, SystemClock()), Prompts(SHELF), Sampling(max_sentences=4))
     return replace(plain, **changed)
 
 

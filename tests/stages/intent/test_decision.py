@@ -15,7 +15,6 @@ from schemas.intents import IntentLabel
 from stages.intent import doubt_with
 from stages.intent.decision import (
     CANDIDATES,
-    PROMPTS,
     Doubt,
     Shares,
     decide,
@@ -23,6 +22,7 @@ from stages.intent.decision import (
     trust_in,
     weigh,
 )
+from stages.intent.prompting import SHELF
 
 NOTE, REMINDER, EVENT, CHAT = (
     IntentLabel.CREATE_NOTE, IntentLabel.CREATE_REMINDER, IntentLabel.SCHEDULE_EVENT, IntentLabel.CHIT_CHAT
@@ -45,7 +45,7 @@ def soon() -> datetime:
 def engine_that(script: Script, trust: float = 0.8, limit_ms: int = 5_000) -> tuple[ScriptedEngine, Doubt]:
     engine = ScriptedEngine(script)
     roles = Roles({"intent": [Seat(engine, 4)]}, SystemClock())
-    return engine, Doubt(roles, Prompts(PROMPTS), trust, limit_ms)
+    return engine, Doubt(roles, Prompts(SHELF), trust, limit_ms)
 
 
 def answering(label: IntentLabel) -> Script:
@@ -56,6 +56,7 @@ async def test_a_sure_head_decides_alone() -> None:
     engine, doubt = engine_that(answering(REMINDER))
     decision = await decide("note it", shares(create_note=0.9), THRESHOLD, doubt, soon())
     assert (decision.label, decision.decided_by, decision.confidence) == (NOTE, "head", 0.9)
+    assert decision.prompt is None
     assert engine.asked == []
 
 
@@ -66,6 +67,7 @@ async def test_in_doubt_a_trusted_engine_decides_between_the_best() -> None:
     (ask,) = engine.asked
     assert offered(ask) == {NOTE, REMINDER, EVENT}
     assert "note it at six" in ask.messages[-1].content
+    assert decision.prompt == Prompts(SHELF).render("choose", {"utterance": "x", "candidates": "y"}).use
     assert ask.max_tokens > 0 and ask.temperature == 0.0
 
 
