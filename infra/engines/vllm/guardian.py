@@ -68,7 +68,7 @@ def guard(command: list[str], log: Path, group_file: Path, parent: int | None) -
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, _raise)
     end_leftovers(group_file)
-    begins = log.stat().st_size if log.exists() else 0
+    print(reasons.BEGINS, flush=True)
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent())
     except OSError as error:
@@ -89,7 +89,7 @@ def guard(command: list[str], log: Path, group_file: Path, parent: int | None) -
         group_file.unlink(missing_ok=True)
     if status is None:
         return 1
-    reason = reasons.why_it_ended(reasons.text_of(log, begins), status)
+    reason = reasons.why_it_ended(reasons.text_of(log), status)
     print(reason.line, flush=True)
     return WILL_NOT_DO if reason.lasting else 1
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+BEGINS: Final = "== vLLM is being started"  # said by the guardian, since logs are appended to
 READ_BYTES: Final = 400_000  # of the log's end
 _SHOWN_CHARS: Final = 220
 _STARTED: Final = "Application startup complete"
@@ -170,12 +171,12 @@ _SIGNS: Final = (
 )
 
 
-def text_of(log: Path, begins: int = 0) -> str:
-    """The end of a log, no earlier than byte `begins`; empty when it cannot be read."""
+def text_of(log: Path) -> str:
+    """What a log says since the last start, READ_BYTES at most; empty when it cannot be read."""
     try:
         with log.open("rb") as file:
-            file.seek(max(begins, log.stat().st_size - READ_BYTES))
-            return file.read().decode(errors="replace")
+            file.seek(max(0, log.stat().st_size - READ_BYTES))
+            return file.read().decode(errors="replace").rpartition(BEGINS)[2]
     except OSError:
         return ""
 

@@ -34,6 +34,7 @@ from schemas.errors import InvalidField
 READY_WITHIN_S: Final = 1_800.0  # a big model is fetched first; then the start has failed
 STOPPED_WITHIN_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.25
+GROUP_FILE: Final = "group"
 _OWNER_ONLY: Final = 0o600
 
 Tell = Callable[[str], None]  # how far it is; each replaces the one before
@@ -69,10 +70,10 @@ def folder_of(data_dir: Path) -> Path:
     return data_dir.resolve() / "vllm"
 
 
-def command_of(server: VllmServer, folder: Path, log: Path, parent: int | None) -> list[str]:
+def command_of(server: VllmServer, group_file: Path, log: Path, parent: int | None) -> list[str]:
     """The command line of the guardian with the server's behind it; to be run in the checkout, with the server's
     variables, its output going to the end of `log`."""
-    line = [sys.executable, "-P", "-m", guardian.__name__, "--log", str(log), "--group-file", str(folder / "group")]
+    line = [sys.executable, "-P", "-m", guardian.__name__, "--log", str(log), "--group-file", str(group_file)]
     line += ["--with-parent", str(parent)] if parent is not None else []
     return [*line, "--", *server.command()]
 
@@ -101,14 +102,14 @@ def start(server: VllmServer, folder: Path, *, with_this_process: bool = False) 
                 "scripts/stop_vllm stops it"
             )
         port_is_free(server.port)
-        guardian.end_leftovers(folder / "group")
+        guardian.end_leftovers(folder / GROUP_FILE)
         key = secrets.token_urlsafe(24)
         key_file, log = folder / "key", folder / "vllm.log"
         _write(key_file, key)
         _write(log, "")
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command_of(server, folder, log, os.getpid() if with_this_process else None),
+                command_of(server, folder / GROUP_FILE, log, os.getpid() if with_this_process else None),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -135,8 +136,8 @@ async def until_healthy(running: Running, tell: Tell, within_s: float = READY_WI
     try:
         while not (await engine.health()).ok:
             took_s = time.monotonic() - began
-            if _has_ended(running.pid):
-                raise VllmNotStarted(f"{_last_line(running.log)} (see {running.log})")
+            if has_ended(running.pid):
+                raise VllmNotStarted(f"{last_line(running.log)} (see {running.log})")
             if took_s > within_s:
                 raise VllmNotStarted(f"vLLM is not ready after {within_s:.0f} s; see {running.log}")
             tell(f"{reasons.how_far(reasons.text_of(running.log))} ({took_s:.0f} s)")
@@ -152,12 +153,12 @@ def stop(folder: Path) -> Running | None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(running.pid, signal.SIGTERM)
         until = time.monotonic() + STOPPED_WITHIN_S
-        while running.is_alive and not _has_ended(running.pid) and time.monotonic() < until:
+        while running.is_alive and not has_ended(running.pid) and time.monotonic() < until:
             time.sleep(0.05)
         if running.is_alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(running.pid, signal.SIGKILL)
-    guardian.end_leftovers(folder / "group")
+    guardian.end_leftovers(folder / GROUP_FILE)
     for name in ("server.json", "key"):
         (folder / name).unlink(missing_ok=True)
     return running
@@ -182,13 +183,15 @@ def started_at(pid: int) -> int | None:
         return None
 
 
-def _has_ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended; one of this process's own is reaped."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # where it is this process's child, and nobody else waits for it
     return not alive(pid)
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """What it said last: where it has ended, why."""
     lines = reasons.text_of(log).strip().splitlines()
     return lines[-1] if lines else "vLLM ended and said nothing"
 
