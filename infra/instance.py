@@ -32,6 +32,7 @@ class Instance(BaseModel):
     started_at: datetime
     bus_url: str
     bus_token: str | None = None
+    engine_backend: str = "llama.cpp"
     engine_url: str | None = None
     engine_key: str | None = None
     engine_model: str | None = None

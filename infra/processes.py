@@ -33,8 +33,13 @@ async def spawn(
             stdout=output,
             stderr=output,
             env=dict(environment) if environment is not None else None,
-            preexec_fn=_die_with(os.getpid(), parent_death_signal),
+            preexec_fn=die_with_parent(parent_death_signal),
         )
+
+
+def die_with_parent(death_signal: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child is to do before it runs its program, so that the kernel ends it when this process ends."""
+    return _die_with(os.getpid(), death_signal)
 
 
 def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None]:

@@ -93,7 +93,8 @@ class EngineSettings(ServerSettings):
 
     @model_validator(mode="after")
     def _addressed(self) -> "EngineSettings":
-        if self.backend in ("openai", "vllm") and not (self.base_url and self.model):
+        ours = self.backend == "vllm" and not self.base_url  # then `parley up` starts it, see VllmSettings
+        if self.backend in ("openai", "vllm") and not ours and not (self.base_url and self.model):
             missing = "base_url" if not self.base_url else "model"
             raise InvalidField(missing, None, f"a value, since backend is {self.backend}: the server is not ours")
         return self
@@ -126,6 +127,21 @@ class ModelSettings(ServerSettings):
             if not getattr(self, name):
                 raise InvalidField(name, None, f"a value, since backend is {self.backend}: the server is not ours")
         return self
+
+
+class VllmSettings(Section):
+    """The vLLM server that scripts/start_vllm and `parley up --engine vllm` start. None: what suits the machine."""
+
+    model: str | None = None  # a folder or a hub name; None: engine.model, or the bundled SmolLM2
+    port: int | None = Field(default=None, ge=1, le=65535)  # None: 8000; for `parley up` any free one
+    max_model_len: int | None = Field(default=None, ge=16)  # tokens of prompt and answer; None: the model's own
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    tensor_parallel_size: int | None = Field(default=None, ge=1, le=1024)
+    lora: dict[str, Path] = {}  # adapters: name -> folder
+    quantization: str | None = None  # e.g. awq, gptq, fp8; None: as the model says
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] | None = None
+    enforce_eager: bool | None = None
+    extra_args: tuple[str, ...] = ()  # handed through to vLLM
 
 
 class SttSettings(Section):
@@ -202,6 +218,7 @@ class Settings(Section):
     models: dict[str, ModelSettings] = {}
     default_model: str = SHARED
     roles: dict[str, tuple[str, ...]] = {}
+    vllm: VllmSettings = VllmSettings()
     stt: SttSettings = SttSettings()
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
@@ -281,6 +298,14 @@ def checked_zone(field: str, name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidField(field, name, "an IANA name such as Europe/Berlin") from None
     return name
+
+
+def checked_vllm(changes: Mapping[str, Any]) -> VllmSettings:
+    """These values of the section `vllm`, given on a command line. Raises SettingsError."""
+    try:
+        return Settings.model_validate({"vllm": dict(changes)}).vllm
+    except pydantic.ValidationError as refused:
+        raise SettingsError(_one_line(refused)) from None
 
 
 def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -16,6 +16,7 @@ GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
 RESTART_FIRST_S: Final = 0.2
 RESTART_LONGEST_S: Final = 5.0
 STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
+LINE_CHARS: Final = 300  # of what a child said last
 NEEDED: Final = ("bus", "engine")  # without which nobody else can start
 
 Tell = Callable[[str], None]
@@ -36,12 +37,18 @@ class Child:
     process: Process | None = None
     starts: int = 0
     failures: int = 0
+    inherits: bool = True  # this process's environment too
+    parent_death_signal: signal.Signals = signal.SIGKILL  # SIGTERM for one that has processes of its own to end
+    gave_up: bool = False  # it said that it would fail again
 
     async def start(self) -> None:
         """Start it (again)."""
         self.starts += 1
-        environment = {**os.environ, **self.environment, SUPERVISED: str(os.getpid())}
-        self.process = await processes.spawn(self.command, log=self.log, environment=environment)
+        inherited = os.environ if self.inherits else {}
+        environment = {**inherited, **self.environment, SUPERVISED: str(os.getpid())}
+        self.process = await processes.spawn(
+            self.command, log=self.log, environment=environment, parent_death_signal=self.parent_death_signal
+        )
 
 
 class Children:
@@ -68,9 +75,9 @@ class Children:
         return any(child.process is not None and child.process.pid == pid for child in self.all)
 
     def refuse_hopeless(self, waited_for: set[str]) -> None:
-        """Raises StartFailed when one that is waited for, or that all need, has failed twice."""
+        """Raises StartFailed when one that is waited for, or that all need, has failed twice or says that it will."""
         for child in self.all:
-            if child.failures >= 2 and (child.name in waited_for or child.name in NEEDED):
+            if (child.failures >= 2 or child.gave_up) and (child.name in waited_for or child.name in NEEDED):
                 raise StartFailed(f"{child.name} does not start: {_last_line(child.log)} (see {child.log})")
 
     async def _restart_for_ever(self, child: Child) -> None:
@@ -81,10 +88,12 @@ class Children:
             if self._stopping:
                 return
             # Before all are up a late failure is a slow machine's, and no sign that the child has ever worked.
+            child.gave_up = status == os.EX_CONFIG
             stable = self.up and loop.time() - began >= STABLE_AFTER_S
             child.failures = 1 if stable else child.failures + 1
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
-            self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
+            if not child.gave_up or self.up:
+                self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
             await asyncio.sleep(wait_s)
             while not self._stopping:
                 try:
@@ -117,4 +126,4 @@ def _how(status: int) -> str:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1][-200:] if lines else "it said nothing"
+    return lines[-1][-LINE_CHARS:] if lines else "it said nothing"

@@ -6,27 +6,22 @@ Children die with this process, also when it is killed; what they had not acknow
 import asyncio
 import contextlib
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
-
-from pydantic import SecretStr
 
 from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
-from infra.settings import EngineSettings, Settings, SettingsError
-from pipeline import engines, topology
+from infra.settings import EngineSettings, Settings
+from pipeline import engine_start, engines, topology
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.presence import who_is_there
 from pipeline.process import connected
-from schemas.errors import shown
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
 KEEPERS: Final = 2  # without one no turn begins or ends: when one hangs, the other goes on
@@ -52,7 +47,7 @@ class Supervisor:
         with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
             try:
                 address = await self._start_bus() if own_bus else _configured(self._settings)
-                engine = self.engine = await self._start_engine()
+                engine = self.engine = await engine_start.started(self._settings, self._children, self._tell)
                 await self._start_workers(address, engine)
                 if own_bus:
                     instance.write(self._settings.data_dir, _instance(address, engine))
@@ -81,29 +76,6 @@ class Supervisor:
         self._tell(f"bus        nats-server on {server.HOST}:{port}")
         return address
 
-    async def _start_engine(self) -> EngineSettings:
-        """Start the embedded engine where it is wanted; how the workers reach the engine."""
-        engine = self._settings.engine
-        if not engines.uses_shared(self._settings):
-            self._tell("engine     none is started: no role uses the shared one")
-            return engine.model_copy(update={"backend": "contextual", "base_url": None})
-        if engine.backend not in ("auto", "llama.cpp") or engine.base_url is not None:
-            where = engine.base_url or "minimal mode: no model, replies come from rules"
-            self._tell(f"engine     {engine.backend} ({where})")
-            return engine
-        from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineProcess
-
-        port, key = server.free_port(), secrets.token_urlsafe(24)
-        model = Path(engine.model) if engine.model else None
-        if model is not None and not model.is_file():
-            raise SettingsError(f"engine.model: {shown(engine.model)} is not allowed; expected a GGUF file that exists")
-        embedded = EngineProcess(port=port, model=model, threads=engine.threads)
-        child = Child("engine", embedded.command(), self._logs / "engine.log", {API_KEY_VARIABLE: key})
-        await child.start()
-        self._children.watch(child)
-        reached = {"backend": "llama.cpp", "base_url": f"http://{server.HOST}:{port}", "model": embedded.model_name}
-        return engine.model_copy(update={**reached, "api_key": SecretStr(key)})
-
     async def _start_workers(self, address: BusAddress, engine: EngineSettings) -> None:
         environment = {"NATS_URL": address.url, "PARLEY_DATA_DIR": str(self._settings.data_dir), **_told(engine)}
         if address.token:
@@ -131,13 +103,16 @@ class Supervisor:
                         self._tell(f"worker     {present.name} is ready (process {present.pid})")
 
         settings = self._settings.model_copy(update={"engine": engine})
+        within_s = engine_start.READY_WITHIN_S.get(engine.backend, READY_WITHIN_S)
+        until, progress = loop.time() + within_s, engine_start.Progress(engine, self._logs, self._tell)
         while not (health := await engines.engine_health(settings)).ok:
             if engine.base_url == self._settings.engine.base_url:
                 self._tell(f"engine     does not answer ({health.reason}); replies come from rules until it does")
                 return
             if loop.time() > until:
-                raise StartFailed(f"the engine is not ready within {READY_WITHIN_S:.0f} s: {health.reason}")
+                raise StartFailed(f"the engine is not ready within {within_s:.0f} s: {health.reason}")
             self._children.refuse_hopeless(set())
+            progress.tell()
             await asyncio.sleep(_POLL_S)
         if engine.base_url is not None:
             self._tell(f"engine     {engine.backend} with {engine.model} answers at {engine.base_url}")
@@ -173,6 +148,7 @@ def _instance(address: BusAddress, engine: EngineSettings) -> Instance:
         started_at=datetime.now(UTC),
         bus_url=address.url,
         bus_token=address.token,
+        engine_backend=engine.backend,
         engine_url=engine.base_url,
         engine_key=_plain(engine),
         engine_model=engine.model,

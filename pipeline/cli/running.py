@@ -17,6 +17,7 @@ from infra.bus.connection import Listener
 from pipeline import topology
 from pipeline.cli import exits
 from pipeline.cli.joining import joined, note
+from pipeline.engine_start import NAMES, with_engine
 from pipeline.process import UnknownWorker, address_of, connected, run
 from pipeline.supervisor import Supervisor
 from schemas import subjects
@@ -34,6 +35,10 @@ def up(
         str | None,
         typer.Option("--only", help="Only these workers, e.g. stt,tts, joining a bus that is already there."),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help=f"Instead of the configured one: {', '.join(NAMES)}."),
+    ] = None,
 ) -> None:
     """Start Parley: bus, engine, keeper, all stages and the log; Ctrl-C ends it in order.
 
@@ -47,6 +52,7 @@ def up(
         for name in names:
             if name not in topology.PROCESSES:
                 raise UnknownWorker(name)
+        settings = settings if engine is None else with_engine(settings, engine)
         if only is not None:
             settings = joined(settings)
             address_of(settings)  # refuses when there is no bus to join

