@@ -5,19 +5,18 @@ continues by asking anew with `Ask.continues`, and by then the broken engine is 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeVar
 
-import pydantic
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
 from infra.clock import Clock
 from infra.engines.admission import Admission
+from infra.engines.answers import Unreadable, asked_again, read
 from infra.engines.port import (
     Ask,
     ContractBroken,
@@ -26,11 +25,12 @@ from infra.engines.port import (
     EngineError,
     EngineRefused,
     EngineUnavailable,
+    Finish,
     Generator,
     Role,
 )
 from schemas.chat import EngineUse, TokenUse
-from schemas.contracts import Contract
+from schemas.contracts import Contract, schema_of
 
 C = TypeVar("C", bound=Contract)
 
@@ -127,22 +127,39 @@ class Roles:
 
         Raises what the last engine did wrong, with all reasons: ContractBroken, EngineUnavailable, DeadlinePassed ...
         """
-        forced = replace(ask, schema=contract.model_json_schema())
+        forced = replace(ask, schema=schema_of(contract))
         missed: list[EngineError] = []
         listed = self.seats(role)
         for place, seat in enumerate(listed):
             try:
-                async with AsyncExitStack() as held:
-                    deltas = await self._started(held, seat, self._for(place, listed, forced))
-                    text, finish = "", None
-                    async for delta in deltas:
-                        text, finish = text + delta.text, delta.finish
-                if finish == "length":
-                    raise ContractBroken(f"{seat.name}: cut off at {ask.max_tokens} tokens: {text[-60:]!r}")
-                return _validated(seat.name, text, contract), _use(seat, missed)
+                return await self._in_contract(seat, self._for(place, listed, forced), contract), _use(seat, missed)
             except EngineError as error:
                 missed.append(error)
         raise _summary(role, missed)
+
+    async def _in_contract(self, seat: Seat, ask: Ask, contract: type[C]) -> C:
+        """One engine's answer. One that cannot be used is shown to it, once, as far as the deadline allows.
+
+        Raises ContractBroken, or what kept the engine from a first answer.
+        """
+        text, finish = await self._whole(seat, ask)
+        try:
+            return _read(text, finish, ask, contract)
+        except Unreadable as wrong:
+            try:
+                text, finish = await self._whole(seat, asked_again(ask, text, wrong))
+                return _read(text, finish, ask, contract)
+            except (Unreadable, EngineError) as again:
+                told = f"{wrong}; asked again: {again}" if str(again) != str(wrong) else str(wrong)
+                raise ContractBroken(f"{seat.name}: {told}; answered {text[:SHOWN_ANSWER_CHARS]!r}") from None
+
+    async def _whole(self, seat: Seat, ask: Ask) -> tuple[str, Finish | None]:
+        """An answer to its end, and how it ended. Raises EngineError."""
+        text, finish = "", None
+        async with AsyncExitStack() as held:
+            async for delta in await self._started(held, seat, ask):
+                text, finish = text + delta.text, delta.finish
+        return text, finish
 
     async def aclose(self) -> None:
         """Close all engines."""
@@ -197,24 +214,7 @@ def _summary(role: Role, missed: Sequence[EngineError]) -> EngineError:
     return type(missed[-1])(f"no engine could answer for {role!r}: {'; '.join(map(str, missed))}")
 
 
-def _validated(engine: str, text: str, contract: type[C]) -> C:
-    """The answer as its contract. Prose around one JSON object is dropped; everything else is ContractBroken."""
-    found = _object_within(text)
-    try:
-        return contract.model_validate_json(text) if found is None else contract.model_validate(found)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or contract.__name__
-        raise ContractBroken(f"{engine}: {field}: {first['msg']}; answered {text[:SHOWN_ANSWER_CHARS]!r}") from None
-
-
-def _object_within(text: str) -> object | None:
-    """The JSON object in a text, alone or amid prose; None if there is none."""
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        found: object = json.JSONDecoder().raw_decode(text[start:])[0]
-    except ValueError:
-        return None
-    return found
+def _read(text: str, finish: Finish | None, ask: Ask, contract: type[C]) -> C:
+    if finish == "length":
+        raise Unreadable(f"cut off at {ask.max_tokens} tokens: {text[-60:]!r}")
+    return read(text, contract)
