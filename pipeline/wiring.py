@@ -73,7 +73,7 @@ def roles_of(settings: Settings, clock: Clock) -> "Roles":
     shared = engine_config(settings)
     if shared is None:
         return make_roles({}, {}, clock)
-    return make_roles({"shared": shared}, {"chat": ["shared"], "intent": ["shared"]}, clock)
+    return make_roles({"shared": shared}, {"chat": ["shared"], "intent": ["shared"], "slots": ["shared"]}, clock)
 
 
 async def engine_health(settings: Settings) -> "EngineHealth":
