@@ -92,7 +92,7 @@ def resolve(call: ToolCall, known: Known) -> Resolved | Refused:
     slots, repairs = filled(label, call.arguments, known)
     needed = NEEDED.get(label)
     if needed is not None and getattr(slots, needed) is None:
-        return Refused(label, f"{label}: {needed}: {_because(repairs)}")
+        return Refused(label, f"{label}: {_because(needed, repairs)}")
     intent = Intent(label=label, confidence=1.0, text=known.utterance, slots=slots, decided_by="engine")
     return Resolved(intent, repairs)
 
@@ -231,5 +231,6 @@ def _same(said: str, titles: Sequence[str]) -> str | None:
     return next((title for title in titles if _words(title) == _words(said) != set()), None)
 
 
-def _because(repairs: Sequence[str]) -> str:
-    return repairs[0] if repairs else "the words name none, and there is no default for it"
+def _because(needed: str, repairs: Sequence[str]) -> str:
+    unheard = f"{needed}: the words name none, and there is no default for it"
+    return next((repair for repair in repairs if repair.startswith(f"{needed}: ")), unheard)
