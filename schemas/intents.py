@@ -92,6 +92,7 @@ class Intent(Frozen):
     slots: Slots = Slots()
     decided_by: Literal["head", "engine", "fallback"] = "head"
     prompt: PromptUse | None = None  # with which an engine was asked, when it decided
+    slots_prompt: PromptUse | None = None  # with which an engine was asked for a slot that was found nowhere else
 
 
 class IntentClassified(Fact):

@@ -136,8 +136,7 @@ class CompatibleEngine:
         if self._dialect.priority:
             body["priority"] = int(ask.priority)
         if ask.schema is not None and self._endpoint.use_grammar:
-            schema = {"name": "answer", "schema": dict(ask.schema), "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+            body["response_format"] = self._dialect.response_format(ask.schema)
         if ask.continues:
             messages.append({"role": "assistant", "content": ask.continues})
             body.update(self._dialect.continuing)

@@ -1,7 +1,10 @@
 """What each backend adds to the OpenAI-compatible protocol or leaves out: data, obeyed by compatible.py beside it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+_GAP_MAX_CHARS: Final = 1  # of white space between two pieces of JSON; xgrammar takes no 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,18 @@ class Dialect:
     continuing: tuple[tuple[str, bool], ...] = ()  # added to the body when the assistant has begun already
     keeps_alive: bool = True
     health_path: str | None = None
+    structural_tags: bool = False  # understands a response format in which white space has a bound
+
+    def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """What forces an answer into a schema.
+
+        Under vLLM's `json_schema` a model may add line breaks without end, unless the server was started otherwise;
+        a structural tag is compiled by the same xgrammar and bounds them for this request.
+        """
+        if self.structural_tags:
+            inside = {"type": "json_schema", "json_schema": dict(schema), "max_whitespace_cnt": _GAP_MAX_CHARS}
+            return {"type": "structural_tag", "format": inside}
+        return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema), "strict": True}}
 
 
 VLLM: Final = Dialect(
@@ -24,6 +39,7 @@ VLLM: Final = Dialect(
     top_k=True,
     continuing=(("continue_final_message", True), ("add_generation_prompt", False)),
     health_path="/health",
+    structural_tags=True,
 )
 # It announces keep-alive and hangs up after each stream all the same, so a kept connection would fail the next ask.
 LLAMA_CPP: Final = Dialect("llama.cpp", penalty="repeat_penalty", top_k=True, keeps_alive=False, health_path="/health")

@@ -5,21 +5,20 @@ continues by asking anew with `Ask.continues`, and by then the broken engine is 
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-import pydantic
-
 from infra.clock import Clock
+from infra.engines.answers import Unreadable, asked_again, read
 from infra.engines.port import (
     Ask,
     ContractBroken,
     Delta,
     EngineError,
     EngineUnavailable,
+    Finish,
     Generator,
     Role,
 )
@@ -35,7 +34,7 @@ from infra.engines.seats import (
     use_of,
 )
 from schemas.chat import EngineUse, TokenUse
-from schemas.contracts import Contract
+from schemas.contracts import Contract, schema_of
 
 C = TypeVar("C", bound=Contract)
 
@@ -114,19 +113,12 @@ class Roles:
 
         Raises what the last engine did wrong, with all reasons: ContractBroken, EngineUnavailable, DeadlinePassed ...
         """
-        forced = replace(ask, schema=contract.model_json_schema())
+        forced = replace(ask, schema=schema_of(contract))
         missed: list[EngineError] = []
         listed = self.seats(role)
         for place, seat in enumerate(listed):
             try:
-                async with AsyncExitStack() as held:
-                    deltas = await self._started(held, seat, self._asked(place, listed, forced))
-                    text, finish = "", None
-                    async for delta in deltas:
-                        text, finish = text + delta.text, delta.finish
-                if finish == "length":
-                    raise ContractBroken(f"{seat.name}: cut off at {ask.max_tokens} tokens: {text[-60:]!r}")
-                return _validated(seat.name, text, contract), use_of(seat, missed)
+                return await self._in_contract(seat, self._asked(place, listed, forced), contract), use_of(seat, missed)
             except EngineError as error:
                 missed.append(error)
         raise summary(role, missed)
@@ -140,6 +132,30 @@ class Roles:
         """Keep a whole reply for a time when no engine can be asked, if its question stood alone."""
         if self._recalled is not None and use.backend not in _NOT_KEPT:
             self._recalled.keep(ask, text)
+
+    async def _in_contract(self, seat: Seat[Generator], ask: Ask, contract: type[C]) -> C:
+        """One engine's answer. One that cannot be used is shown to it, once, as far as the deadline allows.
+
+        Raises ContractBroken, or what kept the engine from a first answer.
+        """
+        text, finish = await self._whole(seat, ask)
+        try:
+            return _read(text, finish, ask, contract)
+        except Unreadable as wrong:
+            try:
+                text, finish = await self._whole(seat, asked_again(ask, text, wrong))
+                return _read(text, finish, ask, contract)
+            except (Unreadable, EngineError) as again:
+                told = f"{wrong}; asked again: {again}" if str(again) != str(wrong) else str(wrong)
+                raise ContractBroken(f"{seat.name}: {told}; answered {text[:SHOWN_ANSWER_CHARS]!r}") from None
+
+    async def _whole(self, seat: Seat[Generator], ask: Ask) -> tuple[str, Finish | None]:
+        """An answer to its end, and how it ended. Raises EngineError."""
+        text, finish = "", None
+        async with AsyncExitStack() as held:
+            async for delta in await self._started(held, seat, ask):
+                text, finish = text + delta.text, delta.finish
+        return text, finish
 
     async def aclose(self) -> None:
         """Close all engines."""
@@ -183,24 +199,7 @@ async def _from(first: Delta, rest: AsyncIterator[Delta]) -> AsyncGenerator[Delt
         yield delta
 
 
-def _validated(engine: str, text: str, contract: type[C]) -> C:
-    """The answer as its contract. Prose around one JSON object is dropped; everything else is ContractBroken."""
-    found = _object_within(text)
-    try:
-        return contract.model_validate_json(text) if found is None else contract.model_validate(found)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or contract.__name__
-        raise ContractBroken(f"{engine}: {field}: {first['msg']}; answered {text[:SHOWN_ANSWER_CHARS]!r}") from None
-
-
-def _object_within(text: str) -> object | None:
-    """The JSON object in a text, alone or amid prose; None if there is none."""
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        found: object = json.JSONDecoder().raw_decode(text[start:])[0]
-    except ValueError:
-        return None
-    return found
+def _read(text: str, finish: Finish | None, ask: Ask, contract: type[C]) -> C:
+    if finish == "length":
+        raise Unreadable(f"cut off at {ask.max_tokens} tokens: {text[-60:]!r}")
+    return read(text, contract)

@@ -11,6 +11,7 @@ from typing import Final
 
 from infra.embeddings import Embedder
 from schemas.intents import Intent, IntentLabel
+from stages.intent.completing import completed
 from stages.intent.decision import Decision, Doubt, Shares, decide
 from stages.intent.features import plain
 from stages.intent.head import Head
@@ -49,7 +50,10 @@ async def classify(
     told = dict(zip(stretches, shares, strict=True))
     threshold = given.head.about.threshold
     decisions = await asyncio.gather(*(decide(part, told[part], threshold, given.doubt, deadline) for part in parts))
-    return await asyncio.to_thread(_intents, parts, decisions, now.astimezone(zone))
+    intents = await asyncio.to_thread(_intents, parts, decisions, now.astimezone(zone))
+    return tuple(
+        await asyncio.gather(*(completed(intent, now.astimezone(zone), given.doubt, deadline) for intent in intents))
+    )
 
 
 def shares_of(texts: Sequence[str], given: IntentGiven) -> list[Shares]:

@@ -18,7 +18,7 @@ from pydantic import create_model
 from infra.engines.port import Ask, EngineError, Priority, Role
 from infra.prompts import Prompts
 from schemas.chat import EngineUse
-from schemas.contracts import Contract, IntentAnswer
+from schemas.contracts import Contract, IntentAnswer, tokens_needed
 from schemas.intents import IntentLabel
 from schemas.prompts import PromptUse
 from stages.intent.prompting import CHOOSE, SHELF
@@ -27,7 +27,6 @@ C = TypeVar("C", bound=Contract)
 DecidedBy = Literal["head", "engine", "fallback"]
 
 CANDIDATES: Final = 3  # the right label is among the head's best three in 98 of 100 cross-validated examples
-ANSWER_MAX_TOKENS: Final = 40
 MEASURED_TRUST: Final[Mapping[str, float]] = {"smollm2-135m": 1 / CANDIDATES}  # 0.33 of 198: chance
 UNMEASURED_TRUST: Final = 0.6  # a bigger model: it decides where the head's best two are close, and nowhere else
 DESCRIPTIONS: Final[Mapping[IntentLabel, str]] = {
@@ -141,10 +140,11 @@ async def ask_engine(text: str, candidates: Sequence[IntentLabel], doubt: Doubt,
     # In a fixed order: small models favour the first one listed, which must not be the head's favourite.
     listed = [label for label in IntentLabel if label in candidates]
     described = "\n".join(f"{label.value}: the person {DESCRIPTIONS[label]}" for label in listed)
+    contract = narrowed(listed)
     prompt = doubt.prompts.render(CHOOSE, {"utterance": text, "candidates": described})
     ask = Ask(
         messages=prompt.messages,
-        max_tokens=ANSWER_MAX_TOKENS,
+        max_tokens=tokens_needed(contract),
         deadline=deadline,
         priority=Priority.CONTRACT,
         temperature=0.0,
@@ -154,7 +154,7 @@ async def ask_engine(text: str, candidates: Sequence[IntentLabel], doubt: Doubt,
     )
     try:
         async with asyncio.timeout(doubt.limit_ms / 1000):
-            answer, _ = await doubt.engine.answer("intent", ask, narrowed(listed))
+            answer, _ = await doubt.engine.answer("intent", ask, contract)
     except (EngineError, TimeoutError):
         return None
     label = IntentLabel(answer.label.value)

@@ -14,4 +14,12 @@ EMBEDDED: Final[Mapping[str, str]] = {
         '\n'
         'The person says: "{{ utterance }}"\n'
     ),
+    "slots.txt": (
+        '--- system\n'
+        'You take the details of a wish out of what a person says, in their own words. Write "auto" for what they do not say. Answer in JSON with these fields: {{ slots }}.\n'
+        '--- user\n'
+        'The person {{ wish }}.\n'
+        '\n'
+        'The person says: "{{ utterance }}"\n'
+    ),
 }

@@ -69,8 +69,32 @@ async def test_every_request_streams_with_a_limit_and_its_conversation() -> None
         await said(engine, replace(HELLO, schema={"type": "object"}, conversation="c-1"))
     (body,) = manners.requests
     assert (body["stream"], body["max_tokens"]) == (True, 50)
-    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert body["response_format"]["format"]["json_schema"] == {"type": "object"}
     assert manners.headers[0]["x-session-id"] == "c-1"
+
+
+@pytest.mark.parametrize("dialect", [LLAMA_CPP, OPENAI])
+async def test_a_contract_goes_to_others_than_vllm_as_a_plain_json_schema(dialect: Dialect) -> None:
+    manners = Manners()
+    async with client(saying("{}"), manners, dialect) as engine:
+        await said(engine, replace(HELLO, schema={"type": "object"}))
+    (body,) = manners.requests
+    told = body["response_format"]
+    assert told == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
+    }
+
+
+async def test_white_space_in_a_contract_is_bounded_by_vllm_itself() -> None:
+    manners = Manners()
+    async with client(saying("{}"), manners, VLLM) as engine:
+        await said(engine, replace(HELLO, schema={"type": "object"}))
+    (body,) = manners.requests
+    assert (body["response_format"]["type"], body["response_format"]["format"]["max_whitespace_cnt"]) == (
+        "structural_tag",
+        1,
+    )
 
 
 async def test_the_bare_protocol_gets_no_field_that_a_strict_server_refuses() -> None:
