@@ -60,7 +60,7 @@ class BusSettings(Section):
 class EngineSettings(Section):
     """The language model that all stages share."""
 
-    backend: Literal["auto", "llama.cpp", "openai", "vllm", "contextual"] = "auto"
+    backend: Literal["auto", "llama.cpp", "openai", "vllm", "gpt4all", "contextual"] = "auto"
     base_url: str | None = None  # of a running server; None with llama.cpp: the embedded one is started
     model: str | None = None  # its name at base_url, or a GGUF file for the embedded engine
     api_key: SecretStr | None = None
@@ -79,6 +79,8 @@ class EngineSettings(Section):
         if self.backend in ("openai", "vllm") and not (self.base_url and self.model):
             missing = "base_url" if not self.base_url else "model"
             raise InvalidField(missing, None, f"a value, since backend is {self.backend}: the server is not ours")
+        if self.backend == "gpt4all" and not self.model:
+            raise InvalidField("model", None, "a GGUF file, since backend is gpt4all: it comes without a model")
         return self
 
 

@@ -84,6 +84,8 @@ class Supervisor:
     async def _start_engine(self) -> EngineSettings:
         """Start the embedded engine where it is wanted; how the workers reach the engine."""
         engine = self._settings.engine
+        if engine.backend == "gpt4all" and engine.base_url is None:
+            return await self._start_gpt4all(engine)
         if engine.backend not in ("auto", "llama.cpp") or engine.base_url is not None:
             where = engine.base_url or "minimal mode: no model, replies come from rules"
             self._tell(f"engine     {engine.backend} ({where})")
@@ -100,6 +102,22 @@ class Supervisor:
         self._children.watch(child)
         reached = {"backend": "llama.cpp", "base_url": f"http://{server.HOST}:{port}", "model": embedded.model_name}
         return engine.model_copy(update={**reached, "api_key": SecretStr(key)})
+
+    async def _start_gpt4all(self, engine: EngineSettings) -> EngineSettings:
+        from infra.engines.gpt4all import Gpt4allProcess
+        from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineNotStarted
+
+        port, key = server.free_port(), secrets.token_urlsafe(24)
+        process = Gpt4allProcess(port=port, model=Path(engine.model or ""), threads=engine.threads)
+        try:
+            process.check()
+        except EngineNotStarted as error:
+            raise SettingsError(f"engine: {error}") from error
+        child = Child("engine", process.command(), self._logs / "engine.log", {API_KEY_VARIABLE: key})
+        await child.start()
+        self._children.watch(child)
+        reached = {"base_url": f"http://{server.HOST}:{port}", "model": process.model_name, "api_key": SecretStr(key)}
+        return engine.model_copy(update=reached)
 
     async def _start_workers(self, address: BusAddress, engine: EngineSettings) -> None:
         environment = {"NATS_URL": address.url, "PARLEY_DATA_DIR": str(self._settings.data_dir), **_told(engine)}

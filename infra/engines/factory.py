@@ -11,14 +11,14 @@ from typing import Final
 from infra.clock import Clock
 from infra.engines.compatible import CompatibleEngine, Endpoint
 from infra.engines.contextual import ContextualEngine
-from infra.engines.dialects import LLAMA_CPP, OPENAI, VLLM, Dialect
+from infra.engines.dialects import GPT4ALL, LLAMA_CPP, OPENAI, VLLM, Dialect
 from infra.engines.port import Generator, Role
 from infra.engines.roles import HOLD_OFF_S, Roles, Seat
 from infra.engines.scripted import ScriptedEngine, saying
 from schemas.errors import InvalidField
 
 PLACES: Final[Mapping[str, int]] = MappingProxyType(
-    {"vllm": 32, "llama.cpp": 4, "openai": 8, "contextual": 1_000, "scripted": 1_000}
+    {"vllm": 32, "llama.cpp": 4, "openai": 8, "gpt4all": 1, "contextual": 1_000, "scripted": 1_000}
 )
 """Requests at once, unless said otherwise: what a vLLM on a CPU still gains from, and llama.cpp's slots."""
 
@@ -28,7 +28,7 @@ class EngineConfig:
     """One engine, as a configuration describes it."""
 
     backend: str
-    endpoint: Endpoint | None = None  # for vllm, llama.cpp and openai
+    endpoint: Endpoint | None = None  # for vllm, llama.cpp, openai and gpt4all
     places: int | None = None  # requests at once
     says: str = field(default="This is a scripted answer.")  # for scripted
 
@@ -88,6 +88,7 @@ _BACKENDS: Final[Mapping[str, Callable[[EngineConfig, Clock], Generator]]] = Map
         VLLM.backend: _compatible(VLLM),
         LLAMA_CPP.backend: _compatible(LLAMA_CPP),
         OPENAI.backend: _compatible(OPENAI),
+        GPT4ALL.backend: _compatible(GPT4ALL),
         "contextual": lambda _config, _clock: ContextualEngine(),
         "scripted": lambda config, _clock: ScriptedEngine(saying(config.says)),
     }

@@ -34,9 +34,14 @@ def joined(settings: Settings | None = None) -> Settings:
         return settings
     token = SecretStr(running.bus_token) if running.bus_token else None
     changes: dict[str, Any] = {"bus": settings.bus.model_copy(update={"url": running.bus_url, "token": token})}
-    if running.engine_url and settings.engine.base_url is None and settings.engine.backend in ("auto", "llama.cpp"):
+    if (
+        running.engine_url
+        and settings.engine.base_url is None
+        and settings.engine.backend in ("auto", "llama.cpp", "gpt4all")
+    ):
+        backend = "gpt4all" if settings.engine.backend == "gpt4all" else "llama.cpp"
         key = SecretStr(running.engine_key) if running.engine_key else None
-        engine = {"backend": "llama.cpp", "base_url": running.engine_url, "model": running.engine_model, "api_key": key}
+        engine = {"backend": backend, "base_url": running.engine_url, "model": running.engine_model, "api_key": key}
         changes["engine"] = settings.engine.model_copy(update=engine)
     return settings.model_copy(update=changes)
 
