@@ -170,7 +170,7 @@ class Gpt4allModel:
             self._library.context.n_past = len(run.fed)
         self._library.prompt_model(
             text,
-            "%1",
+            "%1%2",  # the prompt, then the answer; after a "%1" alone the library puts a blank line into the prompt
             answered,
             n_predict=_UNTIL_STOPPED if run.most_tokens else 0,
             temp=ask.temperature,
