@@ -11,7 +11,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -270,5 +270,5 @@ async def _sent(response: Response, send: Send) -> None:
     await response({"type": "http", "method": "POST"}, _nothing, send)
 
 
-async def _nothing() -> Mapping[str, Any]:
+async def _nothing() -> MutableMapping[str, Any]:
     return {"type": "http.disconnect"}

@@ -78,6 +78,7 @@ def _facts(path: Path, fields: Mapping[str, Any]) -> ModelFacts:
 
     kinds = value("tokenizer.ggml.token_type") or ()
     control = {str(tokens.contents(number)): number for number, kind in enumerate(kinds) if kind == _CONTROL}
+    control.pop("", None)
     bos, bos_id = token("tokenizer.ggml.bos_token_id")
     return ModelFacts(
         chat_template=str(template),

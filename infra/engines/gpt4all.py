@@ -96,8 +96,9 @@ def _answer_on(listening: socket.socket, model: Gpt4allModel, api_key: str) -> N
     from infra.engines.chat_server import ChatServer
 
     application = ChatServer(model, api_key, Admission(PLACES, PLACES)).application()
-    options = {"log_level": "error", "access_log": False, "lifespan": "off", "timeout_graceful_shutdown": _GRACE_S}
-    server = uvicorn.Server(uvicorn.Config(application, **options))
+    server = uvicorn.Server(
+        uvicorn.Config(application, log_level="error", lifespan="off", timeout_graceful_shutdown=_GRACE_S)
+    )
 
     def stop(*_: object) -> None:
         server.should_exit = True

@@ -100,6 +100,7 @@ class Gpt4allModel:
             prompt = self._template.render(ask.messages) + ask.continues
         except TemplateUnusable as error:
             raise EngineRefused(f"{self._name}: {error}") from error
+        prompt = prompt.replace("\0", "")  # C's end of a text
         loop, pieces, stopped = asyncio.get_running_loop(), asyncio.Queue[str | None](), threading.Event()
 
         def say(piece: str) -> None:
