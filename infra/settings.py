@@ -88,7 +88,7 @@ class EngineSettings(ServerSettings):
     embedded engine.
     """
 
-    backend: Literal["auto", "llama.cpp", "openai", "vllm", "contextual"] = "auto"
+    backend: Literal["auto", "llama.cpp", "gpt4all", "openai", "vllm", "contextual"] = "auto"
     threads: int | None = Field(default=None, ge=1, le=256)  # of the embedded engine; None: all cores but one
 
     @model_validator(mode="after")
@@ -97,6 +97,8 @@ class EngineSettings(ServerSettings):
         if self.backend in ("openai", "vllm") and not ours and not (self.base_url and self.model):
             missing = "base_url" if not self.base_url else "model"
             raise InvalidField(missing, None, f"a value, since backend is {self.backend}: the server is not ours")
+        if self.backend == "gpt4all" and not self.model:
+            raise InvalidField("model", None, "a GGUF file, since backend is gpt4all: it comes without a model")
         return self
 
 
@@ -107,7 +109,7 @@ class ModelSettings(ServerSettings):
     replaces chat's for this model; None leaves it.
     """
 
-    backend: Literal["vllm", "llama.cpp", "openai", "minilm", "wordllama"]
+    backend: Literal["vllm", "llama.cpp", "openai", "gpt4all", "minilm", "wordllama"]
     port: Literal["generate", "embed", "score"] = "generate"
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)

@@ -47,6 +47,7 @@ def _all_findings(settings: Settings) -> list[Finding]:
         _nats_server(),
         *_models(),
         *_ports(settings),
+        *_gpt4all(settings),
         _room(settings.data_dir),
         _running(settings),
     ]
@@ -124,6 +125,21 @@ def _ports(settings: Settings) -> list[Finding]:
         except (OSError, ValueError) as error:
             found.append(Finding(what, False, f"{url}: {error}", "start that server, or leave the key out"))
     return found
+
+
+def _gpt4all(settings: Settings) -> list[Finding]:
+    """Whether the backend gpt4all can start; nothing where another is configured."""
+    from infra.engines.gpt4all import Gpt4allProcess
+    from infra.engines.llama_cpp import EngineNotStarted
+
+    engine = settings.engine
+    if engine.backend != "gpt4all" or engine.base_url is not None:
+        return []
+    try:
+        Gpt4allProcess(port=0, model=Path(engine.model or "")).check()
+    except EngineNotStarted as error:
+        return [Finding("engine gpt4all", False, "cannot start", str(error))]
+    return [Finding("engine gpt4all", True, str(engine.model))]
 
 
 def _room(data_dir: Path) -> Finding:

@@ -18,7 +18,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from infra.bus import server as ports
-from infra.engines.llama_cpp import API_KEY_VARIABLE, HOST, EngineProcess
+from infra.engines.llama_cpp import API_KEY_VARIABLE, HOST, EngineNotStarted, EngineProcess
 from infra.engines.vllm import reasons, running
 from infra.engines.vllm.installed import Environment
 from infra.engines.vllm.running import VllmNotStarted
@@ -29,7 +29,7 @@ from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.engines import uses_shared
 from schemas.errors import InvalidField, shown
 
-NAMES: Final = ("auto", "llama.cpp", "vllm", "contextual", "none")  # for --engine
+NAMES: Final = ("auto", "llama.cpp", "gpt4all", "vllm", "contextual", "none")  # for --engine
 READY_WITHIN_S: Final[Mapping[str, float]] = {"vllm": running.READY_WITHIN_S}
 LOG: Final = "engine.log"
 TOLD_EVERY_S: Final = 15.0
@@ -70,6 +70,8 @@ async def started(settings: Settings, children: Children, tell: Tell) -> EngineS
         return await _vllm(settings, children, tell)
     if engine.base_url is None and engine.backend in ("auto", "llama.cpp"):
         return await _llama_cpp(settings, children)
+    if engine.base_url is None and engine.backend == "gpt4all":
+        return await _gpt4all(settings, children)
     where = engine.base_url or "minimal mode: no model, replies come from rules"
     tell(f"engine     {engine.backend} ({where})")
     return engine
@@ -86,6 +88,22 @@ async def _llama_cpp(settings: Settings, children: Children) -> EngineSettings:
     await child.start()
     children.watch(child)
     return _reached(engine, "llama.cpp", f"http://{HOST}:{port}", embedded.model_name, key)
+
+
+async def _gpt4all(settings: Settings, children: Children) -> EngineSettings:
+    from infra.engines.gpt4all import Gpt4allProcess  # needs an optional package
+
+    engine = settings.engine
+    port, key = ports.free_port(), secrets.token_urlsafe(24)
+    process = Gpt4allProcess(port=port, model=Path(engine.model or ""), threads=engine.threads)
+    try:
+        process.check()
+    except EngineNotStarted as error:
+        raise SettingsError(f"engine: {error}") from error
+    child = Child("engine", process.command(), settings.data_dir / "logs" / LOG, {API_KEY_VARIABLE: key})
+    await child.start()
+    children.watch(child)
+    return _reached(engine, "gpt4all", f"http://{HOST}:{port}", process.model_name, key)
 
 
 async def _vllm(settings: Settings, children: Children, tell: Tell) -> EngineSettings:

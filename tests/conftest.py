@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -367,6 +368,26 @@ def real_vllm(vllm_environment: "Environment", tmp_path_factory: pytest.TempPath
         yield RealVllm(started.base_url, started.key, started.model, started.log)
     finally:
         running.stop(folder)
+
+
+@pytest.fixture(scope="session")
+def gpt4all_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled SmolLM2 as the library gpt4all can read it: a copy that names its way to split text differently.
+
+    The library is older than the name `smollm`; `refact` is the same rule, and as long a word.
+    """
+    import numpy as np
+    from gguf import GGUFReader
+
+    from infra import weights
+    from infra.engines.llama_cpp import SMOLLM2
+
+    copy = tmp_path_factory.mktemp("gpt4all") / "smollm2.gguf"
+    shutil.copyfile(weights.path_of(SMOLLM2), copy)
+    field = GGUFReader(copy, "r+").fields["tokenizer.ggml.pre"]
+    assert field.contents() == "smollm"
+    field.parts[field.data[0]][:] = np.frombuffer(b"refact", np.uint8)
+    return copy
 
 
 Span = Any  # a protobuf message: its classes are made at run time

@@ -44,3 +44,7 @@ VLLM: Final = Dialect(
 # It announces keep-alive and hangs up after each stream all the same, so a kept connection would fail the next ask.
 LLAMA_CPP: Final = Dialect("llama.cpp", penalty="repeat_penalty", top_k=True, keeps_alive=False, health_path="/health")
 OPENAI: Final = Dialect("openai")  # the bare protocol: some servers refuse a field that they do not know
+# Ours, from infra/engines/chat_server.py: one request at a time, the others by priority. It ignores `response_format`:
+# the library can force no grammar, so contracts are asked for in words only, and are checked on arrival as everywhere.
+# It ignores `seed`, too.
+GPT4ALL: Final = Dialect("gpt4all", priority=True, penalty="repeat_penalty", top_k=True, health_path="/health")

@@ -12,7 +12,7 @@ from infra.clock import Clock
 from infra.embeddings import Embedder
 from infra.engines.compatible import CompatibleEngine
 from infra.engines.contextual import ContextualEngine
-from infra.engines.dialects import LLAMA_CPP, OPENAI, VLLM, Dialect
+from infra.engines.dialects import GPT4ALL, LLAMA_CPP, OPENAI, VLLM, Dialect
 from infra.engines.http import Endpoint
 from infra.engines.pooling import ByEmbedding, LocalEmbeddings, PoolingServer
 from infra.engines.port import EmbeddingEngine, Generator, Role, ScoringEngine
@@ -28,6 +28,7 @@ PLACES: Final[Mapping[str, int]] = MappingProxyType(
         "vllm": 32,
         "llama.cpp": 4,
         "openai": 8,
+        "gpt4all": 1,
         "contextual": 1_000,
         "scripted": 1_000,
         "minilm": 2,
@@ -42,7 +43,7 @@ class EngineConfig:
     """One engine, as a configuration describes it."""
 
     backend: str
-    endpoint: Endpoint | None = None  # for vllm, llama.cpp and openai
+    endpoint: Endpoint | None = None  # for vllm, llama.cpp, openai and gpt4all
     places: int | None = None  # requests at once
     says: str = field(default="This is a scripted answer.")  # for scripted
     sampling: OwnSampling = field(default_factory=OwnSampling)
@@ -158,6 +159,7 @@ _BACKENDS: Final[Mapping[str, Callable[[EngineConfig, Clock], Generator]]] = Map
         VLLM.backend: _compatible(VLLM),
         LLAMA_CPP.backend: _compatible(LLAMA_CPP),
         OPENAI.backend: _compatible(OPENAI),
+        GPT4ALL.backend: _compatible(GPT4ALL),
         "contextual": lambda _config, _clock: ContextualEngine(),
         "scripted": lambda config, _clock: ScriptedEngine(saying(config.says)),
     }

@@ -70,7 +70,7 @@ def usual_threads(cores: int) -> int:
     return max(1, cores - 1)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use; a container or taskset may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -87,9 +87,7 @@ def serve(process: EngineProcess, api_key: str) -> None:
     params.n_parallel = process.slots
     params.n_ctx = process.slots * process.slot_tokens  # llama.cpp divides it among the slots
     params.n_predict = ANSWER_MAX_TOKENS
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = process.threads or usual_threads(
-        len(os.sched_getaffinity(0))
-    )
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = process.threads or usual_threads(cores())
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.hostnames = [HOST]
     params.port = process.port
@@ -138,7 +136,8 @@ def _port_is_free(port: int) -> None:
             ) from error
 
 
-def _api_key(file: Path | None) -> str:
+def key_from(file: Path | None) -> str:
+    """The key that clients must know, from the file or the environment. Raises EngineNotStarted."""
     try:
         key = file.read_text().strip() if file else os.environ.get(API_KEY_VARIABLE, "").strip()
     except OSError as error:
@@ -159,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--api-key-file", type=Path, help=f"instead of {API_KEY_VARIABLE}")
     given = parser.parse_args(arguments)
     try:
-        key = _api_key(given.api_key_file)
+        key = key_from(given.api_key_file)
         serve(EngineProcess(given.port, given.model, given.slots, given.slot_tokens, given.threads), key)
     except (EngineNotStarted, WeightsMissing) as refused:
         print(f"embedded engine: {refused}", file=sys.stderr, flush=True)

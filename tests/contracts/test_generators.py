@@ -1,14 +1,17 @@
-"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, and llama.cpp."""
+"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, on llama.cpp and
+on gpt4all.
+"""
 
 import asyncio
 import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,7 +19,8 @@ import pytest
 from infra.clock import SystemClock
 from infra.engines.compatible import CompatibleEngine
 from infra.engines.contextual import ContextualEngine
-from infra.engines.dialects import LLAMA_CPP, VLLM
+from infra.engines.dialects import GPT4ALL, LLAMA_CPP, VLLM
+from infra.engines.gpt4all import Gpt4allProcess
 from infra.engines.http import Endpoint
 from infra.engines.llama_cpp import API_KEY_VARIABLE, EngineProcess
 from infra.engines.port import (
@@ -71,9 +75,21 @@ def ask(text: str, **changed: object) -> Ask:
 
 @pytest.fixture(scope="module")
 def llama_url(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
-    process = EngineProcess(port=unused_tcp_port_factory())
+    with served_by(EngineProcess(port=unused_tcp_port_factory()).command()) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def gpt4all_url(unused_tcp_port_factory: Callable[[], int], gpt4all_model: Path) -> Iterator[str]:
+    with served_by(Gpt4allProcess(unused_tcp_port_factory(), gpt4all_model).command()) as url:
+        yield url
+
+
+@contextmanager
+def served_by(command: Sequence[str]) -> Iterator[str]:
+    """The address of a process that serves an engine; it ends in order when it is told to."""
     environment = {**os.environ, API_KEY_VARIABLE: KEY}
-    with subprocess.Popen(process.command(), env=environment, stdout=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
         line = started.stdout.readline()
         try:
@@ -84,7 +100,15 @@ def llama_url(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
             assert started.wait(timeout=10) == 0
 
 
-@pytest.fixture(params=["scripted", "contextual", "compatible", pytest.param("llama.cpp", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "scripted",
+        "contextual",
+        "compatible",
+        pytest.param("llama.cpp", marks=pytest.mark.slow),
+        pytest.param("gpt4all", marks=pytest.mark.slow),
+    ]
+)
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     scripted = ScriptedEngine(SCRIPT)
     match request.param:
@@ -102,6 +126,17 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
             engine = CompatibleEngine(Endpoint(url, EngineProcess(0).model_name, KEY), LLAMA_CPP, SystemClock())
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
                 yield Subject(engine, lambda: sum(slot["is_processing"] for slot in http.get("/slots").json()))
+            await engine.aclose()
+        case "gpt4all":
+            url = request.getfixturevalue("gpt4all_url")
+            model = request.getfixturevalue("gpt4all_model").stem
+            engine = CompatibleEngine(Endpoint(url, model, KEY), GPT4ALL, SystemClock())
+            with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
+                yield Subject(
+                    engine,
+                    lambda: sum(slot["is_processing"] for slot in http.get("/slots").json()),
+                    answers_contracts=False,
+                )
             await engine.aclose()
 
 
@@ -135,11 +170,11 @@ async def test_max_tokens_ends_an_answer_as_length(subject: Subject) -> None:
     assert deltas[-1].prompt_tokens > 0
 
 
-async def test_a_contract_is_answered_or_refused_as_unavailable(subject: Subject) -> None:
+async def test_a_contract_is_answered_or_refused_as_such(subject: Subject) -> None:
     roles = Roles({"intent": [Seat(subject.engine, 1)]}, SystemClock())
     asked = ask("What intent is: remind me to buy milk?", max_tokens=60)
     if not subject.answers_contracts:
-        with pytest.raises(EngineUnavailable):
+        with pytest.raises((EngineUnavailable, ContractBroken)):
             await roles.answer("intent", asked, IntentAnswer)
         return
     answer, use = await roles.answer("intent", asked, IntentAnswer)

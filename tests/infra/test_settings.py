@@ -170,6 +170,14 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "engine: {backend: openai, base_url: 'http://x'}",
         "engine.model: None is not allowed; expected a value, since backend is openai",
     ),
+    "gpt4all without a model": (
+        "engine: {backend: gpt4all}",
+        "engine.model: None is not allowed; expected a GGUF file, since backend is gpt4all",
+    ),
+    "a backend that does not exist": (
+        "engine: {backend: gpt5all}",
+        "engine.backend: 'gpt5all' is not allowed; expected 'auto', 'llama.cpp', 'openai', 'vllm', 'gpt4all' or",
+    ),
 }
 
 

@@ -15,6 +15,8 @@ from infra.processes import alive
 from pipeline import topology
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Parley
 
     NewParley = Callable[..., Parley]
@@ -24,6 +26,12 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
 ]
 NOTHING_LEFT_WITHIN_S = 3.0
+
+
+def command_line(pid: int) -> str:
+    """Its arguments; empty when it has ended."""
+    told = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return told.stdout
 
 
 def below(parley: "Parley") -> list[int]:
@@ -157,6 +165,33 @@ def test_a_wrong_call_is_one_line(new_parley: "NewParley", arguments: tuple[str,
     assert refused.returncode == 2
     assert refused.stderr.startswith(line)
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_gpt4all_answers_and_comes_back_when_it_was_killed(new_parley: "NewParley", gpt4all_model: "Path") -> None:
+    engine = {"PARLEY_ENGINE__BACKEND": "gpt4all", "PARLEY_ENGINE__MODEL": str(gpt4all_model)}
+    parley = new_parley(MINIMAL_MODE="false", **engine).up().ready()
+    assert f"engine     gpt4all with {gpt4all_model.stem} answers at http://127.0.0.1:" in parley.told
+
+    def answered_by() -> tuple[str, bool]:
+        turn = parley.turn("say", "tell me about the sea", "--no-speech")
+        assert turn["status"] == "completed", parley.told
+        return turn["engine"]["backend"], turn["engine"]["fallback"]
+
+    assert answered_by() == ("gpt4all", False)
+    os.kill(next(pid for pid in below(parley) if "infra.engines.gpt4all" in command_line(pid)), signal.SIGKILL)
+    assert answered_by() == ("contextual", True)
+    parley.wait_for(lambda: answered_by() == ("gpt4all", False))
+
+
+def test_gpt4all_without_its_model_is_one_line(new_parley: "NewParley") -> None:
+    engine = {"PARLEY_ENGINE__BACKEND": "gpt4all", "PARLEY_ENGINE__MODEL": "absent.gguf"}
+    done = new_parley(MINIMAL_MODE="false", **engine)
+    done.folder.mkdir(parents=True)
+    told = done.command("up")
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[-1] == (
+        "parley: engine: model: absent.gguf: No such file or directory; expected the path of a GGUF file"
+    )
 
 
 def test_a_data_folder_that_cannot_be_one_is_one_line(new_parley: "NewParley") -> None:

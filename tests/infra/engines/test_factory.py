@@ -16,7 +16,7 @@ from schemas.errors import InvalidField
 HERE = Endpoint("http://127.0.0.1:1", "m")
 
 
-@pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai", "contextual", "scripted"])
+@pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai", "gpt4all", "contextual", "scripted"])
 async def test_each_backend_is_made_by_its_name(backend: str) -> None:
     engine = make_engine(EngineConfig(backend, HERE), SystemClock())
     assert engine.backend == backend
@@ -24,11 +24,11 @@ async def test_each_backend_is_made_by_its_name(backend: str) -> None:
 
 
 def test_an_unsupported_backend_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(InvalidField, match=r"'vlm'.*vllm, llama\.cpp, openai, contextual, scripted"):
+    with pytest.raises(InvalidField, match=r"'vlm'.*vllm, llama\.cpp, openai, gpt4all, contextual, scripted"):
         make_engine(EngineConfig("vlm", HERE), SystemClock())
 
 
-@pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai"])
+@pytest.mark.parametrize("backend", ["vllm", "llama.cpp", "openai", "gpt4all"])
 def test_a_server_without_an_address_is_refused(backend: str) -> None:
     with pytest.raises(InvalidField, match=r"engine\.base_url"):
         make_engine(EngineConfig(backend), SystemClock())
