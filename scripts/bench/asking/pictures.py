@@ -83,7 +83,8 @@ def _lines(axis: Axes, panel: Lines) -> None:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
     else:
-        highest = max((value for values in panel.values.values() for value in values), default=1.0)
+        banded = (band[1] for bands in (panel.bands or {}).values() for band in bands)
+        highest = max((*banded, *(value for values in panel.values.values() for value in values)), default=1.0)
         axis.set_ylim(bottom=0, top=panel.top or 1.12 * highest)
     axis.set_xlabel(panel.x, fontsize=9)
     axis.set_ylabel(panel.y, fontsize=9)
