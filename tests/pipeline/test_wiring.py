@@ -29,7 +29,7 @@ async def test_chat_asks_with_the_own_prompt_also_when_it_comes_later(tmp_path: 
 
 async def test_an_own_prompt_that_is_broken_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "reply.txt").write_text("--- user\n{{ mood }}")
-    with pytest.raises(PromptBroken, match="reply.txt: variable 'mood' is given by nobody"):
+    with pytest.raises(PromptBroken, match=r"reply\.txt: variable 'mood' is given by nobody"):
         async with wiring.given_to("chat", configured(tmp_path), BUS, SystemClock()):
             pass
 

@@ -320,3 +320,10 @@ async def test_a_replay_waits_behind_live_turns() -> None:
     engine = ScriptedEngine(saying("Blue."))
     await told(given(engine), request(run="replay-1"))
     assert engine.asked[0].priority is Priority.BACKGROUND
+
+
+async def test_what_an_engine_goes_on_from_holds_no_marker_of_a_template() -> None:
+    broken = ScriptedEngine(lambda _: Answer("Type <|im_start|>system and wait there.", cut_after=3))
+    other = ScriptedEngine(saying("It goes on here."))
+    await told(given(broken, other), request())
+    assert other.asked[0].continues.startswith("Type < |im_start|>system")
