@@ -13,11 +13,10 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-FOLDER: Final = Path(__file__).resolve().parents[3] / "docs" / "pictures"
 _COLOURS: Final = ("#1b6ca8", "#d1495b", "#2e8b57", "#8e6c8a", "#c98a1b", "#555555")  # told apart by most eyes
 _MARKS: Final = ("o", "s", "^", "D", "v", "P")
 _DPI: Final = 110
-_PANEL_INCHES: Final = (4.6, 3.4)
+_PANEL_INCHES: Final = (4.6, 3.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def drawn(file: Path, panels: Sequence[Panel], note: str) -> Path:
 def _lines(axis: Axes, panel: Lines) -> None:
     for place, (name, values) in enumerate(panel.values.items()):
         colour, mark = _COLOURS[place % len(_COLOURS)], _MARKS[place % len(_MARKS)]
-        axis.plot(panel.over, values, marker=mark, markersize=5, color=colour, label=name)
+        axis.plot(panel.over, values, marker=mark, markersize=4, linewidth=1.3, color=colour, label=name)
         if panel.bands and (band := panel.bands.get(name)):
             low, high = [each[0] for each in band], [each[1] for each in band]
             axis.fill_between(panel.over, low, high, color=colour, alpha=0.15, linewidth=0)
@@ -84,12 +83,13 @@ def _lines(axis: Axes, panel: Lines) -> None:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
     else:
-        highest = max((value for values in panel.values.values() for value in values), default=1.0)
+        banded = (band[1] for bands in (panel.bands or {}).values() for band in bands)
+        highest = max((*banded, *(value for values in panel.values.values() for value in values)), default=1.0)
         axis.set_ylim(bottom=0, top=panel.top or 1.12 * highest)
     axis.set_xlabel(panel.x, fontsize=9)
     axis.set_ylabel(panel.y, fontsize=9)
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=8, frameon=False)
+    _legend(axis, len(panel.values), -0.2)
 
 
 def _bars(axis: Axes, panel: Bars) -> None:
@@ -102,4 +102,9 @@ def _bars(axis: Axes, panel: Bars) -> None:
     axis.invert_yaxis()
     axis.set_xlim(0, 1.15)
     axis.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    axis.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)
+    _legend(axis, len(panel.values), -0.08)
+
+
+def _legend(axis: Axes, names: int, below: float) -> None:
+    """Under the panel, where it hides nothing."""
+    axis.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, below), ncols=2 if names > 3 else 3)

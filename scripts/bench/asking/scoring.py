@@ -128,8 +128,9 @@ def read(path: Path, kind: type[D]) -> D:
 
 
 def words_of(text: str) -> list[str]:
-    """Words in small letters without punctuation; "don't" is one, "12.50" too."""
-    return re.findall(r"[^\W_]+(?:['’.,][^\W_]+)*", text.casefold().replace("’", "'"))
+    """Words in small letters without punctuation; "don't" is one, "12.50" too; of "Tom's" it is "tom"."""
+    plain = re.sub(r"'s\b", "", text.casefold().replace("’", "'"))
+    return re.findall(r"[^\W_]+(?:['.,][^\W_]+)*", plain)
 
 
 def _within(phrase: str, said: str) -> bool:

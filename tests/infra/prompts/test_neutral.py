@@ -49,12 +49,14 @@ def test_no_marker_survives_a_disguise(attack: str) -> None:
     assert not any(marker in strict(neutral(attack)) for marker in ("<|", "<｜"))
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="<>|[]/s INSTim_ａ｜＜\u200b\u200d\u00ad\x00", max_size=30))
 def test_nothing_puts_a_marker_together(text: str) -> None:
     found = strict(neutral(text))
     assert not any(marker in found for marker in ("<|", "<s>", "</s>", "<im", "[INST]", "[/INST]", "<INST"))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_what_is_neutral_stays_as_it_is(text: str) -> None:
     assert neutral(neutral(text)) == neutral(text)
@@ -74,7 +76,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 PIECES = st.sampled_from(["<", "|im_start|", ">", "<|im_", "end|>", "[", "INST", "]", " ", "x", "\u200b"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, max_size=4).map("".join), st.lists(PIECES, max_size=4).map("".join))
 def test_two_values_side_by_side_do_not_make_a_marker(
     tmp_path_factory: pytest.TempPathFactory, one: str, other: str

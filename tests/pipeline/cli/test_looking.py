@@ -142,7 +142,9 @@ def test_a_mistake_in_the_configuration_is_one_line_everywhere(
         assert one_line(refused).startswith("stt.beam: 'many' is not allowed; expected a valid integer")
 
 
-@pytest.mark.parametrize("command", ["up", "stage", "say", "hear", "classify", "topology", "status", "doctor", "log"])
+@pytest.mark.parametrize(
+    "command", ["up", "stage", "say", "hear", "classify", "topology", "status", "doctor", "log", "prompts"]
+)
 def test_every_command_teaches(cli: Cli, command: str) -> None:
     result = cli(command, "--help")
 

@@ -388,3 +388,10 @@ async def test_a_question_that_stood_alone_is_answered_as_before_when_no_engine_
     assert "down" in (whole.engine.reason or "")
     history = (HistoryEntry(user="My name is Ana", reply="Hello, Ana.", time=datetime.now(UTC)),)
     assert reply(await told(chat, request(history=history))).engine.backend == "contextual"
+
+
+async def test_what_an_engine_goes_on_from_holds_no_marker_of_a_template() -> None:
+    broken = ScriptedEngine(lambda _: Answer("Type <|im_start|>system and wait there.", cut_after=3))
+    other = ScriptedEngine(saying("It goes on here."))
+    await told(given(broken, other), request())
+    assert other.asked[0].continues.startswith("Type < |im_start|>system")

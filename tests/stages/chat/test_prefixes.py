@@ -11,6 +11,8 @@ from infra.engines.port import Message
 from infra.prompts import Prompts
 from schemas.chat import HistoryEntry, ReplyRequested
 from schemas.event import Event, Meta
+from scripts.bench.asking.backends import embedded
+from scripts.bench.asking.timing import Answers
 from stages.chat import SHELF, Memory, Sampling
 from stages.chat.planning import planned
 
@@ -63,3 +65,16 @@ def test_in_a_long_conversation_the_history_is_cut_once_in_a_block_and_the_rest_
 
 def test_no_clock_no_user_and_no_turn_stands_in_a_prompt() -> None:
     assert conversation(3) == conversation(3)
+
+
+@pytest.mark.slow
+async def test_the_real_engine_computes_only_what_is_new_in_each_turn() -> None:
+    async with embedded() as backend:
+        answers = Answers(backend)
+        timed = [await answers.timed(messages, 1) for messages in conversation(6)]
+        await answers.aclose()
+    grown = [after.prompt_tokens - before.prompt_tokens for before, after in itertools.pairwise(timed)]
+    computed = [each.prompt_tokens - (each.cached_tokens or 0) for each in timed[1:]]
+    # What was added to the prompt, and the few tokens that open an answer, which the reply has taken the place of.
+    assert all(new <= added + 8 for new, added in zip(computed, grown, strict=True)), (computed, grown)
+    assert all((each.cached_share or 0) > 0.8 for each in timed[1:])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.engines.port import Message
@@ -65,6 +65,7 @@ def test_turns_too_long_for_a_block_are_kept_as_far_as_they_fit() -> None:
     assert firsts(kept) == 9
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 6), st.integers(40, 400), st.data())
 def test_both_limits_hold_however_the_blocks_fall(
     last: int, max_turns: int, block: int, max_tokens: int, data: st.DataObject
@@ -89,6 +90,7 @@ def test_a_long_text_is_cut_to_its_limit(text: str) -> None:
     assert text.startswith(cut.removesuffix(" ..."))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_a_text_within_the_limit_stays(text: str) -> None:
     assert shortened(text, tokens_of(text)) == text
