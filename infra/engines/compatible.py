@@ -136,7 +136,7 @@ class CompatibleEngine:
         if self._dialect.priority:
             body["priority"] = int(ask.priority)
         if ask.schema is not None and self._endpoint.use_grammar:
-            body["response_format"] = self._dialect.response_format(ask.schema)
+            body.update(self._dialect.forcing(ask.schema))
         if ask.continues:
             messages.append({"role": "assistant", "content": ask.continues})
             body.update(self._dialect.continuing)

@@ -1,8 +1,9 @@
 """What each backend adds to the OpenAI-compatible protocol or leaves out: data, obeyed by compatible.py beside it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 _GAP_MAX_CHARS: Final = 1  # of white space between two pieces of JSON; xgrammar takes no 0
 
@@ -18,18 +19,24 @@ class Dialect:
     continuing: tuple[tuple[str, bool], ...] = ()  # added to the body when the assistant has begun already
     keeps_alive: bool = True
     health_path: str | None = None
-    structural_tags: bool = False  # understands a response format in which white space has a bound
+    grammar: Literal["json_schema", "structural_tag", "llguidance"] = "json_schema"  # how it is forced into a schema
 
-    def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """What forces an answer into a schema.
+    def forcing(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """What is added to the body to force an answer into a schema.
 
-        Under vLLM's `json_schema` a model may add line breaks without end, unless the server was started otherwise;
-        a structural tag is compiled by the same xgrammar and bounds them for this request.
+        With a plain `json_schema` a model may fill its answer up with white space until it is cut off: under vLLM with
+        as many line breaks as it likes (unless the server was started otherwise), in llama.cpp with twenty tabs a
+        place. A structural tag is compiled by the same xgrammar and bounds it; llguidance reads a bound in the schema.
         """
-        if self.structural_tags:
-            inside = {"type": "json_schema", "json_schema": dict(schema), "max_whitespace_cnt": _GAP_MAX_CHARS}
-            return {"type": "structural_tag", "format": inside}
-        return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema), "strict": True}}
+        match self.grammar:
+            case "structural_tag":
+                inside = {"type": "json_schema", "json_schema": dict(schema), "max_whitespace_cnt": _GAP_MAX_CHARS}
+                return {"response_format": {"type": "structural_tag", "format": inside}}
+            case "llguidance":
+                return {"grammar": f"%llguidance {{}}\nstart: %json {json.dumps(schema)}"}
+            case "json_schema":
+                told = {"name": "answer", "schema": dict(schema), "strict": True}
+                return {"response_format": {"type": "json_schema", "json_schema": told}}
 
 
 VLLM: Final = Dialect(
@@ -39,10 +46,13 @@ VLLM: Final = Dialect(
     top_k=True,
     continuing=(("continue_final_message", True), ("add_generation_prompt", False)),
     health_path="/health",
-    structural_tags=True,
+    grammar="structural_tag",
 )
 # It announces keep-alive and hangs up after each stream all the same, so a kept connection would fail the next ask.
-LLAMA_CPP: Final = Dialect("llama.cpp", penalty="repeat_penalty", top_k=True, keeps_alive=False, health_path="/health")
+# xllamacpp is built with LLGuidance; a llama-server of your own that is not refuses this grammar: name it `openai`.
+LLAMA_CPP: Final = Dialect(
+    "llama.cpp", penalty="repeat_penalty", top_k=True, keeps_alive=False, health_path="/health", grammar="llguidance"
+)
 OPENAI: Final = Dialect("openai")  # the bare protocol: some servers refuse a field that they do not know
 # Ours, from infra/engines/chat_server.py: one request at a time, the others by priority. It ignores `response_format`:
 # the library can force no grammar, so contracts are asked for in words only, and are checked on arrival as everywhere.

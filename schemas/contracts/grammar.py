@@ -19,7 +19,7 @@ COMPACT: Final = {"whitespace_flexible": False}
 """llguidance's own key, which all others ignore: by default a model may fill its answer up with line breaks."""
 _NOT_SENT: Final = frozenset({"title", "default", "description", "discriminator", "minLength", "maxLength", "$defs"})
 _END: Final = 1  # the token that ends the answer
-_GAP_BYTES: Final = 1  # white space at each of the places where JSON allows some (compatible.py asks for no more)
+_GAP_BYTES: Final = 1  # white space at each of the places where JSON allows some (dialects.py asks for no more)
 _KEY_GAPS: Final = 4  # before a key, before and after its colon, after its value
 _ITEM_GAPS: Final = 2
 

@@ -73,17 +73,22 @@ async def test_every_request_streams_with_a_limit_and_its_conversation() -> None
     assert manners.headers[0]["x-session-id"] == "c-1"
 
 
-@pytest.mark.parametrize("dialect", [LLAMA_CPP, OPENAI])
-async def test_a_contract_goes_to_others_than_vllm_as_a_plain_json_schema(dialect: Dialect) -> None:
+async def test_a_contract_goes_to_any_other_server_as_a_plain_json_schema() -> None:
     manners = Manners()
-    async with client(saying("{}"), manners, dialect) as engine:
+    async with client(saying("{}"), manners, OPENAI) as engine:
         await said(engine, replace(HELLO, schema={"type": "object"}))
     (body,) = manners.requests
-    told = body["response_format"]
-    assert told == {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
-    }
+    told = {"name": "answer", "schema": {"type": "object"}, "strict": True}
+    assert body["response_format"] == {"type": "json_schema", "json_schema": told}
+
+
+async def test_a_contract_goes_to_the_embedded_engine_as_a_grammar_that_bounds_white_space() -> None:
+    manners = Manners()
+    async with client(saying("{}"), manners, LLAMA_CPP) as engine:
+        await said(engine, replace(HELLO, schema={"type": "object"}))
+    (body,) = manners.requests
+    assert body["grammar"] == '%llguidance {}\nstart: %json {"type": "object"}'
+    assert "response_format" not in body
 
 
 async def test_white_space_in_a_contract_is_bounded_by_vllm_itself() -> None:
