@@ -70,7 +70,7 @@ def usual_threads(cores: int) -> int:
     return max(1, cores - 1)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use; a container or taskset may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,4 +1,4 @@
-"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, and llama.cpp."""
+"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, real engines."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -33,6 +34,9 @@ from infra.engines.roles import Roles, Seat
 from infra.engines.scripted import Answer, ScriptedEngine, by_question, saying
 from infra.engines.scripted_server import Manners, served
 from schemas.contracts import IntentAnswer
+
+if TYPE_CHECKING:
+    from tests.conftest import RealVllm
 
 KEY = "key-of-the-tests"
 LONG = "one two three four five six seven eight nine ten " * 40
@@ -82,7 +86,10 @@ def llama_url(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
             assert started.wait(timeout=10) == 0
 
 
-@pytest.fixture(params=["scripted", "contextual", "compatible", pytest.param("llama.cpp", marks=pytest.mark.slow)])
+REAL = [pytest.param(backend, marks=pytest.mark.slow) for backend in ("llama.cpp", "vllm")]
+
+
+@pytest.fixture(params=["scripted", "contextual", "compatible", *REAL])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     scripted = ScriptedEngine(SCRIPT)
     match request.param:
@@ -101,6 +108,11 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
             with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
                 yield Subject(engine, lambda: sum(slot["is_processing"] for slot in http.get("/slots").json()))
             await engine.aclose()
+        case "vllm":
+            vllm: RealVllm = request.getfixturevalue("real_vllm")
+            engine = CompatibleEngine(Endpoint(vllm.base_url, vllm.model, vllm.key), VLLM, SystemClock())
+            yield Subject(engine, lambda: int(vllm.metric("num_requests_running")))
+            await engine.aclose()
 
 
 async def texts_of(engine: Generator, asked: Ask) -> list[str]:
@@ -118,7 +130,7 @@ async def seconds_until_idle(subject: Subject) -> float:
 
 
 async def test_an_answer_streams_and_ends_with_one_finish(subject: Subject) -> None:
-    deltas = [delta async for delta in subject.engine.generate(ask("What is the capital of France?", max_tokens=60))]
+    deltas = [delta async for delta in subject.engine.generate(ask("Hello!", max_tokens=60))]
     assert "".join(delta.text for delta in deltas).strip()
     assert [delta.finish for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
     assert deltas[-1].finish == "stop"
