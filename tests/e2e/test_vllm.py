@@ -185,9 +185,9 @@ REFUSED = {
     ),
     "no such quantisation": (
         ("--quantization", "foo"),
-        "start_vllm: vLLM did not start: quantization: vLLM knows no foo",
+        "start_vllm: vLLM did not start: quantization: vLLM knows no",
     ),
-    "no such flag": (("--", "--no-such-flag"), "start_vllm: vLLM did not start: vLLM refuses a flag: unrecognized arg"),
+    "no such flag": (("--", "--no-such-flag"), "start_vllm: vLLM did not start: vLLM refuses a flag: unrec"),
 }
 
 
