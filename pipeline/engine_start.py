@@ -57,8 +57,8 @@ def with_engine(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"engine": engine.model_copy(update=changes), **asked})
 
 
-async def started(settings: Settings, children: Children, tell: Tell) -> EngineSettings:
-    """Start the engine where it is wanted; how the workers reach it.
+async def started(settings: Settings, children: Children, tell: Tell, beside: Path | None = None) -> EngineSettings:
+    """Start the engine where it is wanted; how the workers reach it. `beside`: the data folder whose vLLM may be used.
 
     Raises StartFailed, SettingsError, InvalidField.
     """
@@ -67,7 +67,7 @@ async def started(settings: Settings, children: Children, tell: Tell) -> EngineS
         tell("engine     none is started: no role uses the shared one")
         return engine.model_copy(update={"backend": CONTEXTUAL, "base_url": None})
     if engine.base_url is None and engine.backend == "vllm":
-        return await _vllm(settings, children, tell)
+        return await _vllm(settings, children, tell, beside)
     if engine.base_url is None and engine.backend in ("auto", "llama.cpp"):
         return await _llama_cpp(settings, children)
     if engine.base_url is None and engine.backend == "gpt4all":
@@ -106,8 +106,8 @@ async def _gpt4all(settings: Settings, children: Children) -> EngineSettings:
     return _reached(engine, "gpt4all", f"http://{HOST}:{port}", process.model_name, key)
 
 
-async def _vllm(settings: Settings, children: Children, tell: Tell) -> EngineSettings:
-    folder = running.folder_of(settings.data_dir)
+async def _vllm(settings: Settings, children: Children, tell: Tell, beside: Path | None) -> EngineSettings:
+    folder = running.folder_of(beside or settings.data_dir)
     if (there := running.find(folder)) is not None:
         tell(f"engine     vLLM runs already with {there.model} (process {there.pid}), it is used")
         try:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from infra import instance
@@ -32,8 +33,9 @@ _POLL_S: Final = 0.1
 class Supervisor:
     """All children of one `parley up`."""
 
-    def __init__(self, settings: Settings, names: Sequence[str], tell: Tell) -> None:
+    def __init__(self, settings: Settings, names: Sequence[str], tell: Tell, beside: Path | None = None) -> None:
         self._settings = settings
+        self._beside = beside or settings.data_dir  # the data folder whose vLLM is used, if one runs
         self._names = names
         self._tell = tell
         self._logs = settings.data_dir / "logs"
@@ -47,7 +49,9 @@ class Supervisor:
         with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
             try:
                 address = await self._start_bus() if own_bus else _configured(self._settings)
-                engine = self.engine = await engine_start.started(self._settings, self._children, self._tell)
+                engine = self.engine = await engine_start.started(
+                    self._settings, self._children, self._tell, self._beside
+                )
                 await self._start_workers(address, engine)
                 if own_bus:
                     instance.write(self._settings.data_dir, _instance(address, engine))

@@ -90,16 +90,16 @@ def main() -> int:
         settings = configuration.load()
         engine = "none" if arguments.minimal else arguments.engine
         settings = settings if engine is None else with_engine(settings, engine)
-        settings = settings.model_copy(update={"data_dir": FOLDER / "parley"})
+        usual, settings = settings.data_dir, settings.model_copy(update={"data_dir": FOLDER / "parley"})
         shutil.rmtree(settings.data_dir, ignore_errors=True)
-        return asyncio.run(_demonstrate(settings, Console()))
+        return asyncio.run(_demonstrate(settings, usual, Console()))
 
 
-async def _demonstrate(settings: Settings, console: Console) -> int:
+async def _demonstrate(settings: Settings, usual: Path, console: Console) -> int:
     began = time.monotonic()
     console.rule("starting Parley")
     async with Supervisor(
-        settings, topology.PROCESSES, lambda line: console.print(line, highlight=False, soft_wrap=True)
+        settings, topology.PROCESSES, lambda line: console.print(line, highlight=False, soft_wrap=True), beside=usual
     ).running() as at:
         console.print(f"ready after {time.monotonic() - began:.1f} s")
         async with connected(at, "parley-demo") as bus:

@@ -4,13 +4,16 @@ import asyncio
 import atexit
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -196,7 +199,7 @@ def environment() -> dict[str, str]:
 
 def outside() -> dict[str, str]:
     """The environment without anything that configures Parley."""
-    ours = ("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE")
+    ours = ("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE", "VLLM_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[1])}
 
@@ -337,6 +340,14 @@ class RealVllm:
     model: str
     log: Path
 
+    def metric(self, name: str) -> float:
+        """The sum of one of vLLM's own metrics, e.g. num_requests_running."""
+        with urllib.request.urlopen(f"{self.base_url}/metrics", timeout=10) as page:
+            text = page.read().decode()
+        found = re.findall(rf"^vllm:{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+        assert found, f"vLLM tells nothing of {name}"
+        return sum(map(float, found))
+
 
 @pytest.fixture(scope="session")
 def vllm_environment() -> "Environment":
@@ -364,7 +375,8 @@ def real_vllm(vllm_environment: "Environment", tmp_path_factory: pytest.TempPath
     )
     started = running.start(server, folder, with_this_process=True)
     try:
-        asyncio.run(running.until_healthy(started, lambda _: None, within_s=300))
+        with ThreadPoolExecutor(1) as beside:  # the first who asks for it may have an event loop of its own
+            beside.submit(asyncio.run, running.until_healthy(started, lambda _: None, within_s=300)).result()
         yield RealVllm(started.base_url, started.key, started.model, started.log)
     finally:
         running.stop(folder)

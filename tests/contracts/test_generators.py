@@ -1,6 +1,4 @@
-"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, on llama.cpp and
-on gpt4all.
-"""
+"""What every generator promises, run on each: scripted, contextual, the client on a scripted server, real engines."""
 
 import asyncio
 import json
@@ -12,6 +10,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -39,6 +38,9 @@ from infra.engines.scripted import Answer, ScriptedEngine, by_question, saying
 from infra.engines.scripted_server import Manners, served
 from infra.engines.seats import Seat
 from schemas.contracts import IntentAnswer
+
+if TYPE_CHECKING:
+    from tests.conftest import RealVllm
 
 KEY = "key-of-the-tests"
 LONG = "one two three four five six seven eight nine ten " * 40
@@ -100,15 +102,10 @@ def served_by(command: Sequence[str]) -> Iterator[str]:
             assert started.wait(timeout=10) == 0
 
 
-@pytest.fixture(
-    params=[
-        "scripted",
-        "contextual",
-        "compatible",
-        pytest.param("llama.cpp", marks=pytest.mark.slow),
-        pytest.param("gpt4all", marks=pytest.mark.slow),
-    ]
-)
+REAL = [pytest.param(backend, marks=pytest.mark.slow) for backend in ("llama.cpp", "gpt4all", "vllm")]
+
+
+@pytest.fixture(params=["scripted", "contextual", "compatible", *REAL])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     scripted = ScriptedEngine(SCRIPT)
     match request.param:
@@ -137,6 +134,10 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
                     lambda: sum(slot["is_processing"] for slot in http.get("/slots").json()),
                     answers_contracts=False,
                 )
+        case "vllm":
+            vllm: RealVllm = request.getfixturevalue("real_vllm")
+            engine = CompatibleEngine(Endpoint(vllm.base_url, vllm.model, vllm.key), VLLM, SystemClock())
+            yield Subject(engine, lambda: int(vllm.metric("num_requests_running")))
             await engine.aclose()
 
 
@@ -155,7 +156,7 @@ async def seconds_until_idle(subject: Subject) -> float:
 
 
 async def test_an_answer_streams_and_ends_with_one_finish(subject: Subject) -> None:
-    deltas = [delta async for delta in subject.engine.generate(ask("What is the capital of France?", max_tokens=60))]
+    deltas = [delta async for delta in subject.engine.generate(ask("Hello!", max_tokens=60))]
     assert "".join(delta.text for delta in deltas).strip()
     assert [delta.finish for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
     assert deltas[-1].finish == "stop"

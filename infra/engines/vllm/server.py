@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infra.engines.llama_cpp import HOST, SMOLLM2_NAME
+from infra.engines.llama_cpp import HOST, SMOLLM2_NAME, cores, usual_threads
 from infra.engines.vllm.installed import Environment
 from schemas.errors import InvalidField
 
@@ -15,6 +15,10 @@ USUAL_PORT: Final = 8000
 CACHE_GB: Final = 2  # for the KV cache on a CPU, where vLLM would take most of the memory: 90,000 tokens of SmolLM2
 API_KEY_VARIABLE: Final = "VLLM_API_KEY"
 CACHE_VARIABLE: Final = "VLLM_CPU_KVCACHE_SPACE"
+BIND_VARIABLE: Final = "VLLM_CPU_OMP_THREADS_BIND"
+# vLLM ties its threads to cores, beginning with the first: on a small machine it then waits for whoever else has just
+# that core, a second vLLM for instance, while another is idle. With more cores it does well.
+FEW_CORES: Final = 4
 # vLLM's own server module: the command `vllm` looks for a distribution of that name, which the CPU package has not.
 MODULE: Final = "vllm.entrypoints.openai.api_server"
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -114,6 +118,9 @@ class VllmServer:
         kept |= {API_KEY_VARIABLE: api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
         if self.on_cpu and "--kv-cache-memory-bytes" not in self.extra:
             kept.setdefault(CACHE_VARIABLE, str(CACHE_GB))
+        if self.on_cpu and cores() <= FEW_CORES and BIND_VARIABLE not in kept:
+            kept[BIND_VARIABLE] = "nobind"
+            kept.setdefault("OMP_NUM_THREADS", str(usual_threads(cores())))
         if self.model_path is not None:
             kept["HF_HUB_OFFLINE"] = "1"  # all is here: nothing is asked of the hub
         return kept

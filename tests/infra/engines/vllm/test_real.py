@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -11,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from infra.clock import SystemClock
@@ -48,14 +46,6 @@ async def engine(real_vllm: "RealVllm") -> AsyncIterator[CompatibleEngine]:
 
 async def text_of(engine: CompatibleEngine, asked: Ask) -> str:
     return "".join([delta.text async for delta in engine.generate(asked)])
-
-
-def metric(vllm: "RealVllm", name: str) -> float:
-    """The sum of one of vLLM's own metrics."""
-    page = httpx.get(f"{vllm.base_url}/metrics", trust_env=False).text
-    found = re.findall(rf"^vllm:{name}(?:{{[^}}]*}})? ([\d.e+]+)$", page, re.MULTILINE)
-    assert found, page[:500]
-    return sum(map(float, found))
 
 
 async def test_it_generates_and_says_which_model_it_is(real_vllm: "RealVllm", engine: CompatibleEngine) -> None:
@@ -100,7 +90,7 @@ async def test_a_stream_that_nobody_reads_stops_generation(
                         return
 
     begun = asyncio.Event()
-    before = metric(real_vllm, "generation_tokens_total")
+    before = real_vllm.metric("generation_tokens_total")
     reading = asyncio.create_task(read())
     await asyncio.wait_for(begun.wait(), 30)
     if cancelled:
@@ -108,14 +98,14 @@ async def test_a_stream_that_nobody_reads_stops_generation(
     await asyncio.gather(reading, return_exceptions=True)
 
     stopped_at = time.monotonic()
-    while metric(real_vllm, "num_requests_running") > 0:
+    while real_vllm.metric("num_requests_running") > 0:
         assert time.monotonic() - stopped_at < 2, "it generates on"
         await asyncio.sleep(0.01)
     await asyncio.sleep(NO_MORE_TOKENS_AFTER_S)
-    after = metric(real_vllm, "generation_tokens_total")
+    after = real_vllm.metric("generation_tokens_total")
     assert 0 < after - before < 100, "far from the 1,500 that were asked for"
     await asyncio.sleep(1.0)
-    assert metric(real_vllm, "generation_tokens_total") == after
+    assert real_vllm.metric("generation_tokens_total") == after
 
 
 async def test_it_lets_nobody_in_without_the_key(real_vllm: "RealVllm") -> None:
