@@ -46,6 +46,7 @@ def _all_findings(settings: Settings) -> list[Finding]:
         *(_package(name) for name in NEEDED),
         _nats_server(),
         *_models(),
+        _vllm(),
         *_ports(settings),
         *_gpt4all(settings),
         _room(settings.data_dir),
@@ -89,6 +90,16 @@ def _models() -> list[Finding]:
         _weights("voice hibari", hibari.BUNDLED),
         _probe("voice pyttsx3", _espeak),
     ]
+
+
+def _vllm() -> Finding:
+    """vLLM is nobody's need, so its absence is in order."""
+    from infra.engines.vllm.installed import Environment
+
+    stamp = Environment().found()
+    if stamp is None:
+        return Finding("engine vllm", True, "not installed; scripts/setup_vllm installs it")
+    return Finding("engine vllm", True, ", ".join(f"{name} {version}" for name, version in stamp.versions.items()))
 
 
 def _weights(what: str, bundled: Bundled) -> Finding:

@@ -116,7 +116,9 @@ class VllmServer:
         around = os.environ if inherited is None else inherited
         kept = {name: value for name, value in around.items() if name not in OURS and not name.startswith("PARLEY_")}
         kept |= {API_KEY_VARIABLE: api_key, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-        if self.on_cpu and "--kv-cache-memory-bytes" not in self.extra:
+        if "--kv-cache-memory-bytes" in self.extra:
+            kept.pop(CACHE_VARIABLE, None)  # to vLLM the variable would win over the flag
+        elif self.on_cpu:
             kept.setdefault(CACHE_VARIABLE, str(CACHE_GB))
         if self.on_cpu and cores() <= FEW_CORES and BIND_VARIABLE not in kept:
             kept[BIND_VARIABLE] = "nobind"

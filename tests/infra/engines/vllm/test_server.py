@@ -82,6 +82,8 @@ def test_the_environment_has_the_key_and_nothing_that_is_meant_for_parley() -> N
     assert not {"VLLM_PORT", "VLLM_MODEL_NAME", "PARLEY_BUS__TOKEN"} & set(told)
     assert server().variables("key", {"VLLM_CPU_KVCACHE_SPACE": "9"})["VLLM_CPU_KVCACHE_SPACE"] == "9"
     assert "hf" not in server().command()
+    flag = server(extra=("--kv-cache-memory-bytes", "1000"))
+    assert "VLLM_CPU_KVCACHE_SPACE" not in flag.variables("key", {"VLLM_CPU_KVCACHE_SPACE": "9"})
 
 
 @pytest.mark.parametrize(
