@@ -110,7 +110,7 @@ def test_a_name_that_is_no_engine_is_refused_with_those_that_are(new_parley: "Ne
     refused = parley.command("up", "--engine", "gpt")
 
     assert refused.returncode == 2
-    assert refused.stderr.startswith("parley: --engine: 'gpt' is not allowed; expected one of auto, llama.cpp, vllm, ")
+    assert refused.stderr.startswith("parley: --engine: 'gpt' is not allowed; expected one of auto, llama.cpp, gpt4all, vllm, ")
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     ),
     "a backend that does not exist": (
         "engine: {backend: gpt5all}",
-        "engine.backend: 'gpt5all' is not allowed; expected 'auto', 'llama.cpp', 'openai', 'vllm', 'gpt4all' or",
+        "engine.backend: 'gpt5all' is not allowed; expected 'auto', 'llama.cpp', 'gpt4all', 'openai', 'vllm' or",
     ),
 }
 

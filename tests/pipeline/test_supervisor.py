@@ -172,14 +172,14 @@ def test_gpt4all_answers_and_comes_back_when_it_was_killed(new_parley: "NewParle
     parley = new_parley(MINIMAL_MODE="false", **engine).up().ready()
     assert f"engine     gpt4all with {gpt4all_model.stem} answers at http://127.0.0.1:" in parley.told
 
-    def answered_by() -> tuple[str, bool]:
-        turn = parley.turn("say", "tell me about the sea", "--no-speech")
+    def answered_by(question: str = "tell me about the sea") -> tuple[str, bool]:
+        turn = parley.turn("say", question, "--no-speech")
         assert turn["status"] == "completed", parley.told
         return turn["engine"]["backend"], turn["engine"]["fallback"]
 
     assert answered_by() == ("gpt4all", False)
     os.kill(next(pid for pid in below(parley) if "infra.engines.gpt4all" in command_line(pid)), signal.SIGKILL)
-    assert answered_by() == ("contextual", True)
+    assert answered_by("tell me about mountains") == ("contextual", True)
     parley.wait_for(lambda: answered_by() == ("gpt4all", False))
 
 
