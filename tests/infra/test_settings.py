@@ -1,12 +1,13 @@
 """What can be configured: who wins over whom, and that every mistake is one line that teaches."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from infra.settings import Settings, SettingsError, load
+from infra.settings import Section, Settings, SettingsError, load
 
 SECRET = "sk-very-secret"
 Loads = Callable[..., Settings]
@@ -62,6 +63,24 @@ def test_the_file_that_comes_with_parley_says_nothing_but_the_defaults(monkeypat
     root = Path(__file__).parents[2]
 
     assert load(root / "config.yaml", {}) == Settings()
+
+
+def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Loads, tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8")
+    used = re.sub(r"^#( *)(?=[a-z_]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
+    used = used.replace(": {} ", ": ").replace(": {}\n", ":\n").replace("backend: auto", "backend: openai")
+    (tmp_path / "my-prompts").mkdir()
+
+    settings = loads(used)
+
+    assert settings.roles["rank"] == ("bge",)
+    assert settings.models["bge"].port == "score"
+    assert settings.hf_token is not None
+    sections = [section for section in vars(settings).values() if isinstance(section, Section)]
+    left_out = {
+        name for section in [settings, *sections] for name in type(section).model_fields if f"{name}:" not in used
+    }
+    assert left_out <= {"tenant"}
 
 
 def test_the_environment_wins_over_dotenv_over_the_file_over_the_defaults(loads: Loads) -> None:
