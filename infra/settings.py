@@ -68,6 +68,7 @@ class ServerSettings(Section):
     base_url: str | None = None
     model: str | None = None
     api_key: SecretStr | None = None
+    api_key_file: Path | None = None  # a file that holds nothing but the key
     places: int | None = Field(default=None, ge=1, le=1024)  # requests at once; None: what suits the backend
     verify_ssl: bool = True
     use_grammar: bool = True
@@ -79,6 +80,20 @@ class ServerSettings(Section):
     @classmethod
     def _base_url(cls, url: str | None) -> str | None:
         return _web_address("base_url", url)
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _readable(cls, file: Path | None) -> Path | None:
+        if file is not None and not _key_in(file):
+            raise InvalidField("api_key_file", str(file), "a file that can be read and holds the key")
+        return file
+
+    @property
+    def key(self) -> str | None:
+        """The key, wherever it stands; `api_key` wins."""
+        if self.api_key is not None:
+            return self.api_key.get_secret_value()
+        return _key_in(self.api_key_file) if self.api_key_file is not None else None
 
 
 class EngineSettings(ServerSettings):
@@ -293,6 +308,13 @@ class Settings(Section):
         return code
 
 
+def _key_in(file: Path) -> str | None:
+    try:
+        return file.expanduser().read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def checked_zone(field: str, name: str) -> str:
     """A time zone that this machine knows. Raises InvalidField."""
     try:
@@ -397,7 +419,7 @@ def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
 def _without_secrets(key: str, value: str) -> str:
     """A value as it may be shown: nothing of keys and tokens, no password of an address."""
     whole = key in SECTIONS_WITH_SECRETS or re.fullmatch(r"models\.[^.]*", key)
-    if whole or any(secret in key for secret in SECRETS):
+    if whole or key.endswith(SECRETS):
         return "(hidden)"
     return re.sub(r"://[^/@\s]*@", "://(hidden)@", value)
 

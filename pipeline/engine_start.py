@@ -48,7 +48,7 @@ def with_engine(settings: Settings, name: str) -> Settings:
     if name in ("none", CONTEXTUAL):
         changes |= {"base_url": None}
     elif name == "llama.cpp" and engine.backend in ("openai", "vllm"):
-        changes |= {"base_url": None, "model": None, "api_key": None}  # they are the other engine's
+        changes |= dict.fromkeys(("base_url", "model", "api_key", "api_key_file"))  # they are the other engine's
     elif name == "vllm" and engine.base_url and not engine.model:
         raise SettingsError("engine.model: None is not allowed; expected its name at engine.base_url")
     asked = (
@@ -107,8 +107,8 @@ async def _gpt4all(settings: Settings, children: Children) -> EngineSettings:
 
 
 async def _vllm(settings: Settings, children: Children, tell: Tell, beside: Path | None) -> EngineSettings:
-    folder = running.folder_of(beside or settings.data_dir)
-    if (there := running.find(folder)) is not None:
+    data_dir = beside or settings.data_dir
+    if (there := running.generating(data_dir, settings.vllm.port or USUAL_PORT)) is not None:
         tell(f"engine     vLLM runs already with {there.model} (process {there.pid}), it is used")
         try:
             await running.until_healthy(there, lambda _: None)
@@ -120,6 +120,7 @@ async def _vllm(settings: Settings, children: Children, tell: Tell, beside: Path
     server = server_of(settings, environment, settings.vllm.port or ports.free_port()).checked()
     running.port_is_free(server.port)
     key, log = secrets.token_urlsafe(24), settings.data_dir.resolve() / "logs" / LOG
+    folder = running.folder_of(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     child = Child(
         "engine",
@@ -151,6 +152,7 @@ def server_of(settings: Settings, environment: Environment, port: int | None = N
         dtype=vllm.dtype,
         enforce_eager=vllm.enforce_eager,
         extra=vllm.extra_args,
+        hf_token=settings.hf_token.get_secret_value() if settings.hf_token else None,
     )
 
 

@@ -102,7 +102,7 @@ def _endpoint(server: ServerSettings) -> "Endpoint":
     return Endpoint(
         base_url=server.base_url or "",
         model=server.model or "",
-        api_key=server.api_key.get_secret_value() if server.api_key else None,
+        api_key=server.key,
         connect_timeout_s=server.connect_timeout_s,
         first_token_timeout_s=server.first_token_timeout_s,
         stall_timeout_s=server.stall_timeout_s,

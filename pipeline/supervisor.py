@@ -142,7 +142,7 @@ def _configured(settings: Settings) -> BusAddress:
 
 def _told(engine: EngineSettings) -> dict[str, str]:
     """The engine as a worker's environment names it."""
-    told = {"BACKEND": engine.backend, "BASE_URL": engine.base_url, "MODEL": engine.model, "API_KEY": _plain(engine)}
+    told = {"BACKEND": engine.backend, "BASE_URL": engine.base_url, "MODEL": engine.model, "API_KEY": engine.key}
     return {f"PARLEY_ENGINE__{name}": value for name, value in told.items() if value}
 
 
@@ -154,10 +154,6 @@ def _instance(address: BusAddress, engine: EngineSettings) -> Instance:
         bus_token=address.token,
         engine_backend=engine.backend,
         engine_url=engine.base_url,
-        engine_key=_plain(engine),
+        engine_key=engine.key,
         engine_model=engine.model,
     )
-
-
-def _plain(engine: EngineSettings) -> str | None:
-    return engine.api_key.get_secret_value() if engine.api_key else None

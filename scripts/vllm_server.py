@@ -22,7 +22,7 @@ from infra.engines.vllm.installed import Environment
 from infra.engines.vllm.running import Running, VllmNotStarted
 from infra.engines.vllm.server import USUAL_PORT, VllmServer
 from infra.packages import say
-from infra.settings import Settings, SettingsError
+from infra.settings import SettingsError
 from pipeline.engine_start import server_of
 from schemas.errors import InvalidField
 
@@ -38,35 +38,51 @@ def start(arguments: Sequence[str]) -> int:
     if environment.found() is None:
         raise VllmNotStarted(".venv-vllm is not there or not whole; run scripts/setup_vllm")
     server = _changed(server_of(settings, environment), given)
-    folder = running.folder_of(settings.data_dir)
-    started = running.start(server, folder, with_this_process=given.foreground)
+    place = running.place_of(settings.data_dir, server.port)
+    started = running.start(server, place, with_this_process=given.foreground)
     say(f"starting vLLM with {started.model} on {started.base_url} (log: {started.log})\n")
     line = _Line(sys.stderr.isatty())
     try:
         asyncio.run(running.until_healthy(started, line.show, within_s=given.within))
     except (VllmNotStarted, KeyboardInterrupt) as failed:
         line.end()
-        running.stop(folder)
+        running.stop(place)
         raise VllmNotStarted(str(failed) or "stopped before it was ready") from failed
     line.end()
     print(
         f"vLLM serves {started.model} at {started.base_url}/v1 (process {started.pid}); its key: {started.key_file}\n"
-        "use it with `parley up --engine vllm`; scripts/stop_vllm stops it"
+        f"{_use(started)}; scripts/stop_vllm --port {server.port} stops it"
     )
-    return _followed(started, settings) if given.foreground else 0
+    return _followed(started, place) if given.foreground else 0
 
 
 def stop(arguments: Sequence[str]) -> int:
     """`scripts/stop_vllm`."""
-    argparse.ArgumentParser(prog="scripts/stop_vllm", description="Stops the vLLM server.").parse_args(arguments)
-    folder = running.folder_of(configuration.load().data_dir)
-    began = time.monotonic()
-    stopped = running.stop(folder)
-    if stopped is None:
-        print(f"no vLLM that scripts/start_vllm has started runs on {folder.parent}")
-        return 0
-    print(f"stopped vLLM with {stopped.model} (process {stopped.pid}) after {time.monotonic() - began:.1f} s")
+    parser = argparse.ArgumentParser(prog="scripts/stop_vllm", description="Stops what scripts/start_vllm has started.")
+    parser.add_argument("--port", type=int, help="only the server at this port (default: all)")
+    port = parser.parse_args(arguments).port
+    data_dir = configuration.load().data_dir
+    stopped = 0
+    for place in running.places(data_dir) if port is None else [running.place_of(data_dir, port)]:
+        began = time.monotonic()
+        if (server := running.stop(place)) is not None:
+            took_s = time.monotonic() - began
+            print(f"stopped vLLM with {server.model} at {server.base_url} (process {server.pid}) after {took_s:.1f} s")
+            stopped += 1
+    if not stopped:
+        which = "" if port is None else f" at port {port}"
+        print(f"no vLLM that scripts/start_vllm has started runs on {data_dir.resolve()}{which}")
     return 0
+
+
+def _use(server: Running) -> str:
+    """What to do with it."""
+    as_model = f'base_url: "{server.base_url}", model: {server.model}, api_key_file: {server.key_file}'
+    if server.pooling:
+        return (
+            f"use it in config.yaml as `models: {{NAME: {{backend: vllm, port: score, {as_model}}}}}` (or port: embed)"
+        )
+    return f"use it with `parley up --engine vllm`, or as `models: {{NAME: {{backend: vllm, {as_model}}}}}`"
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -131,7 +147,7 @@ def _lora(given: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _followed(started: Running, settings: Settings) -> int:
+def _followed(started: Running, place: Path) -> int:
     """Show the log until vLLM ends or the person ends it."""
 
     def end(_: int, __: FrameType | None) -> None:
@@ -150,7 +166,7 @@ def _followed(started: Running, settings: Settings) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        running.stop(running.folder_of(settings.data_dir))
+        running.stop(place)
 
 
 class _Line:

@@ -10,9 +10,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from infra.bus.server import free_port
 from infra.engines.vllm.guardian import members
@@ -32,6 +34,7 @@ NOTHING_LEFT_WITHIN_S = 3.0
 SMALL = {"PARLEY_VLLM__MAX_MODEL_LEN": "2048", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_PORT": "1"}
 FREE = {**SMALL, "MINIMAL_MODE": "false"}
 UP_WITHIN_S = 300.0
+SMOLLM2_WIDTH = 576
 
 
 def group_of(parley: "Parley", name: str = "group-of-parley") -> int:
@@ -110,7 +113,9 @@ def test_a_name_that_is_no_engine_is_refused_with_those_that_are(new_parley: "Ne
     refused = parley.command("up", "--engine", "gpt")
 
     assert refused.returncode == 2
-    assert refused.stderr.startswith("parley: --engine: 'gpt' is not allowed; expected one of auto, llama.cpp, gpt4all, vllm, ")
+    assert refused.stderr.startswith(
+        "parley: --engine: 'gpt' is not allowed; expected one of auto, llama.cpp, gpt4all, vllm, "
+    )
 
 
 @pytest.fixture
@@ -121,18 +126,52 @@ def beside(vllm_environment: "Environment", new_parley: "NewParley") -> "Iterato
     server_script(parley, "stop")
 
 
-def test_a_server_of_start_vllm_is_used_found_again_and_stopped(beside: "Parley") -> None:
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A LoRA adapter for the bundled model as peft writes one: rank 32, queries of the first layer, at random."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    told = {"peft_type": "LORA", "r": 32, "lora_alpha": 64, "target_modules": ["q_proj"], "base_model_name_or_path": ""}
+    (folder / "adapter_config.json").write_text(json.dumps(told))
+    chance = np.random.default_rng(1)
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
+    shapes = {"lora_A": (32, SMOLLM2_WIDTH), "lora_B": (SMOLLM2_WIDTH, 32)}
+    weights = {f"{module}.{part}.weight": chance.normal(size=shape).astype("f4") for part, shape in shapes.items()}
+    safetensors.numpy.save_file(weights, folder / "adapter_model.safetensors")
+    return folder
+
+
+def answered(base_url: str, key: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What a server answers to a request."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(base_url + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as page:
+        told: dict[str, Any] = json.load(page)
+    return told
+
+
+def said_by(base_url: str, key: str, model: str) -> str:
+    asked = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 12, "temperature": 0}
+    told = answered(base_url, key, "/v1/chat/completions", {"model": model, **asked})
+    return str(told["choices"][0]["message"]["content"])
+
+
+def test_a_server_of_start_vllm_is_used_found_again_and_stopped(beside: "Parley", adapter: Path) -> None:
     port = str(free_port())
-    started = server_script(beside, "start", "--port", port)
+    started = server_script(beside, "start", "--port", port, "--lora", f"odd={adapter}")
     assert started.returncode == 0, started.stderr
     assert f"vLLM serves smollm2-135m-instruct at http://127.0.0.1:{port}/v1" in started.stdout
-    group = group_of(beside, "group")
-    record = json.loads((beside.data / "vllm" / "server.json").read_text())
+    group = group_of(beside, f"{port}/group")
+    record = json.loads((beside.data / "vllm" / port / "server.json").read_text())
     key = Path(record["key_file"])
     assert key.stat().st_mode & 0o077 == 0
     assert key.read_text() not in started.stdout + started.stderr
 
-    second = server_script(beside, "start")
+    usual, odd = (said_by(record["base_url"], key.read_text(), name) for name in ("smollm2-135m-instruct", "odd"))
+    assert "hello" in usual.lower()
+    assert odd != usual, "the adapter does something"
+
+    second = server_script(beside, "start", "--port", port)
     assert second.returncode == 1
     assert second.stderr.startswith("start_vllm: vLLM already runs: smollm2-135m-instruct at http://127.0.0.1:")
 
@@ -153,12 +192,36 @@ def test_a_server_of_start_vllm_is_used_found_again_and_stopped(beside: "Parley"
     stopped = server_script(beside, "stop")
     assert stopped.stdout.startswith("stopped vLLM with smollm2-135m-instruct")
     assert members(group) == []
-    assert not key.exists()
     assert server_script(beside, "stop").stdout.startswith("no vLLM that scripts/start_vllm has started runs")
 
 
+def test_a_server_that_embeds_ranks_candidates_beside_another_engine(beside: "Parley") -> None:
+    """The bundled model as an embedding model: no good one, but it is asked and answers as a reranker would."""
+    port = str(free_port())
+    started = server_script(beside, "start", "--port", port, "--runner", "pooling", "--", "--convert", "embed")
+    assert started.returncode == 0, started.stderr
+    use = re.search(r"`models: \{NAME: (\{backend: vllm, port: score, .*?\})\}`", started.stdout)
+    assert use is not None, started.stdout
+    (beside.folder / "config.yaml").write_text(
+        f"models:\n  own: {use[1]}\nroles: {{rank: [own]}}\nchat: {{candidates: 2}}\n"
+    )
+
+    beside.up("--engine", "llama.cpp")
+    ready(beside)
+    turn = beside.turn("say", "Why is the sky blue?", "--no-speech")
+
+    assert turn["engine"]["backend"] == "llama.cpp"
+    parts = "payload->'$.ranked_by' AS by, payload->'$.relevance' AS scores"
+    sql = f"SELECT {parts} FROM events WHERE type = 'ReplyGenerated'"
+    logged = json.loads(beside.command("log", "query", sql, "--json").stdout)
+    by, scores = (json.loads(each) if isinstance(each, str) else each for each in (logged["by"], logged["scores"]))
+    assert (by["backend"], by["fallback"]) == ("vllm", False)
+    assert len(scores) == 2
+    assert all(0 < score <= 1 for score in scores), scores
+
+
 def test_a_stale_record_is_no_server(beside: "Parley") -> None:
-    folder = beside.data / "vllm"
+    folder = beside.data / "vllm" / "8000"
     folder.mkdir(parents=True)
     record = {
         "pid": os.getpid(),
@@ -196,12 +259,13 @@ def test_a_start_that_fails_says_why_on_one_line(beside: "Parley", case: str) ->
     arguments, line = REFUSED[case]
     beside.environment["HF_HUB_OFFLINE"] = "1"
 
-    failed = server_script(beside, "start", "--port", str(free_port()), *arguments)
+    port = str(free_port())
+    failed = server_script(beside, "start", "--port", port, *arguments)
 
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].startswith(line), failed.stderr
     assert "Traceback" not in failed.stderr
-    assert not (beside.data / "vllm" / "server.json").exists()
+    assert not (beside.data / "vllm" / port / "server.json").exists()
 
 
 @pytest.mark.parametrize(

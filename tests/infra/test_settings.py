@@ -70,6 +70,7 @@ def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Load
     used = re.sub(r"^#( *)(?=[a-z_]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
     used = used.replace(": {} ", ": ").replace(": {}\n", ":\n").replace("backend: auto", "backend: openai")
     (tmp_path / "my-prompts").mkdir()
+    (tmp_path / "my-key").write_text("k")
 
     settings = loads(used)
 
@@ -421,3 +422,19 @@ def test_parleys_own_names_win_over_others_and_minimal_mode_over_all(loads: Load
     assert loads(
         SLM_IMPL="vllm", VLLM_BASE_URL="http://x", VLLM_MODEL_NAME="m", MINIMAL_MODE="true"
     ).engine.backend == ("contextual")
+
+
+def test_a_key_may_lie_in_a_file_of_its_own(loads: Loads, refusal: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{SECRET}\n")
+    model = f"models: {{big: {{backend: openai, base_url: 'http://x', model: m, api_key_file: {file}%s}}}}"
+
+    assert loads(model % "").models["big"].key == SECRET
+    assert loads(model % ", api_key: other").models["big"].key == "other"
+    assert SECRET not in repr(loads(model % ""))
+    assert loads(PARLEY_ENGINE__API_KEY_FILE=str(file)).engine.key == SECRET
+
+    file.write_text("")
+    expected = "expected a file that can be read and holds the key"
+    assert refusal(model % "") == f"models.big.api_key_file: '{file}' is not allowed; {expected}"
+    assert refusal("engine: {api_key_file: nowhere}") == f"engine.api_key_file: 'nowhere' is not allowed; {expected}"

@@ -25,7 +25,9 @@ def test_each_name_is_a_backend(name: str) -> None:
 
 
 def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(InvalidField, match=r"--engine: 'gpt' is not allowed; expected one of auto, llama\.cpp, gpt4all, vllm, "):
+    with pytest.raises(
+        InvalidField, match=r"--engine: 'gpt' is not allowed; expected one of auto, llama\.cpp, gpt4all, vllm, "
+    ):
         with_engine(settings(), "gpt")
 
 

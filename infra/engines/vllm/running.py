@@ -1,7 +1,8 @@
-"""A vLLM server that runs beside Parley: started, waited for, found again, stopped.
+"""vLLM servers that run beside Parley, one a port: started, waited for, found again, stopped.
 
-What is known of it lies in a folder of the data folder: `server.json` (which process, since when, where it listens,
-which model), `key`, readable by its owner only, `vllm.log`, and `group`, the number of vLLM's process group.
+What is known of each lies in a folder of the data folder, named for its port: `server.json` (which process, since when,
+where it listens, which model), `key`, readable by its owner only, `vllm.log`, and `group`, the number of vLLM's process
+group. The key stays when the server has ended, so that whoever names the file in a configuration need not change it.
 """
 
 import asyncio
@@ -56,6 +57,7 @@ class Running(BaseModel):
     model: str  # as clients must ask for it
     key_file: Path
     log: Path
+    pooling: bool = False  # it embeds or ranks, and generates nothing
 
     @property
     def key(self) -> str:
@@ -67,8 +69,24 @@ class Running(BaseModel):
 
 
 def folder_of(data_dir: Path) -> Path:
-    """Where all this lies."""
+    """Where all this lies: the servers' folders."""
     return data_dir.resolve() / "vllm"
+
+
+def place_of(data_dir: Path, port: int) -> Path:
+    """The folder of the server at a port."""
+    return folder_of(data_dir) / str(port)
+
+
+def places(data_dir: Path) -> list[Path]:
+    """The folders of all servers that were ever started from this data folder, by port."""
+    return sorted(folder_of(data_dir).glob("[0-9]*"), key=lambda place: (len(place.name), place.name))
+
+
+def generating(data_dir: Path, port: int) -> Running | None:
+    """The server that runs beside this data folder and generates text: the one at this port, else any."""
+    there = [running for place in places(data_dir) if (running := find(place)) is not None and not running.pooling]
+    return min(there, key=lambda running: running.base_url != f"http://{HOST}:{port}", default=None)
 
 
 def command_of(server: VllmServer, group_file: Path, log: Path, parent: int | None) -> list[str]:
@@ -84,33 +102,32 @@ def guardian_variables(variables: dict[str, str]) -> dict[str, str]:
     return {**variables, "PYTHONPATH": str(ROOT)}
 
 
-def find(folder: Path) -> Running | None:
-    """The server that was started from this folder and still runs."""
+def find(place: Path) -> Running | None:
+    """The server that was started in this folder and still runs."""
     try:
-        running = Running.model_validate_json((folder / "server.json").read_bytes())
+        running = Running.model_validate_json((place / "server.json").read_bytes())
     except (OSError, ValidationError):
         return None
     return running if running.is_alive else None
 
 
-def start(server: VllmServer, folder: Path, *, with_this_process: bool = False) -> Running:
+def start(server: VllmServer, place: Path, *, with_this_process: bool = False) -> Running:
     """Start it; returns at once. Raises VllmNotStarted, InvalidField, OSError."""
     server.checked()
-    with _alone(folder):
-        if (running := find(folder)) is not None:
+    with _alone(place):
+        if (running := find(place)) is not None:
             raise VllmNotStarted(
                 f"vLLM already runs: {running.model} at {running.base_url} (process {running.pid}); "
-                "scripts/stop_vllm stops it"
+                f"scripts/stop_vllm --port {server.port} stops it, --port of another number starts one more"
             )
         port_is_free(server.port)
-        guardian.end_leftovers(folder / GROUP_FILE)
-        key = secrets.token_urlsafe(24)
-        key_file, log = folder / "key", folder / "vllm.log"
-        _write(key_file, key)
+        guardian.end_leftovers(place / GROUP_FILE)
+        key_file, log = place / "key", place / "vllm.log"
+        key = key_in(key_file)
         _write(log, "")
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command_of(server, folder / GROUP_FILE, log, os.getpid() if with_this_process else None),
+                command_of(server, place / GROUP_FILE, log, os.getpid() if with_this_process else None),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -125,8 +142,9 @@ def start(server: VllmServer, folder: Path, *, with_this_process: bool = False) 
             model=server.model_name,
             key_file=key_file,
             log=log,
+            pooling=server.pooling,
         )
-        _write(folder / "server.json", running.model_dump_json())
+        _write(place / "server.json", running.model_dump_json())
         return running
 
 
@@ -147,9 +165,9 @@ async def until_healthy(running: Running, tell: Tell, within_s: float = READY_WI
         await engine.aclose()
 
 
-def stop(folder: Path) -> Running | None:
+def stop(place: Path) -> Running | None:
     """Stop the server of this folder with all its processes; None when none ran. Leftovers of a killed one end too."""
-    running = find(folder)
+    running = find(place)
     if running is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(running.pid, signal.SIGTERM)
@@ -159,9 +177,8 @@ def stop(folder: Path) -> Running | None:
         if running.is_alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(running.pid, signal.SIGKILL)
-    guardian.end_leftovers(folder / GROUP_FILE)
-    for name in ("server.json", "key"):
-        (folder / name).unlink(missing_ok=True)
+    guardian.end_leftovers(place / GROUP_FILE)
+    (place / "server.json").unlink(missing_ok=True)
     return running
 
 
@@ -198,12 +215,24 @@ def last_line(log: Path) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(place: Path) -> Iterator[None]:
     """Nobody else starts one from this folder at the same time."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("w") as lock:
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def key_in(file: Path) -> str:
+    """The key that lies there; a new one where none does, or others could read it."""
+    try:
+        if not file.stat().st_mode & ~_OWNER_ONLY & 0o777 and (key := file.read_text().strip()):
+            return key
+    except OSError:
+        pass
+    key = secrets.token_urlsafe(24)
+    _write(file, key)
+    return key
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """How vLLM's server is to be run: its command line and its environment. Starts nothing."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ FEW_CORES: Final = 4
 # vLLM's own server module: the command `vllm` looks for a distribution of that name, which the CPU package has not.
 MODULE: Final = "vllm.entrypoints.openai.api_server"
 _HUB_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+LORA_RANKS: Final = (16, 32, 64, 128, 256, 320, 512)  # that vLLM can be told, from its default on
 _LORA_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names by which users configure Parley. VLLM_PORT means another port to vLLM itself, the others it complains about.
 OURS: Final = frozenset(
@@ -49,6 +51,7 @@ class VllmServer:
     enforce_eager: bool | None = None  # no compilation: starts sooner, answers a little slower; None: on a CPU
     pooling: bool = False  # for models that embed or rank
     extra: tuple[str, ...] = ()  # handed through
+    hf_token: str | None = field(default=None, repr=False)  # for hub models that are not open to everybody
 
     @property
     def model_path(self) -> Path | None:
@@ -79,11 +82,10 @@ class VllmServer:
             raise InvalidField("vllm.model", self.model, "a folder with safetensors; GGUF files are for llama.cpp")
         if path is not None and not (path / "config.json").is_file():
             raise InvalidField("vllm.model", str(path), "a folder that holds config.json and safetensors")
-        for name, folder in self.lora.items():
+        for name in self.lora:
             if not _LORA_NAME.fullmatch(name):
                 raise InvalidField("vllm.lora", name, "a name of letters, digits, dot, dash and underscore")
-            if not (folder / "adapter_config.json").is_file():
-                raise InvalidField(f"vllm.lora.{name}", str(folder), "a folder that holds adapter_config.json")
+        self._rank()
         return self
 
     def command(self) -> list[str]:
@@ -107,9 +109,21 @@ class VllmServer:
         else:
             line += ["--scheduling-policy", "priority"]
         if self.lora:
-            line += ["--enable-lora", "--max-loras", str(len(self.lora))]
+            line += ["--enable-lora", "--max-loras", str(len(self.lora)), "--max-lora-rank", str(self._rank())]
             line += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in self.lora.items())]
         return [*line, *self.extra]
+
+    def _rank(self) -> int:
+        """The smallest rank that vLLM can be told and that all adapters fit into. Raises InvalidField."""
+        ranks = {name: _rank_of(name, folder) for name, folder in self.lora.items()}
+        if not ranks:
+            return LORA_RANKS[0]
+        highest = max(ranks, key=lambda name: ranks[name])
+        for rank in LORA_RANKS:
+            if ranks[highest] <= rank:
+                return rank
+        expected = f"an adapter of rank {LORA_RANKS[-1]} at most; its r is {ranks[highest]}"
+        raise InvalidField(f"vllm.lora.{highest}", str(self.lora[highest]), expected)
 
     def variables(self, api_key: str, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment: what this process has, less what is meant for Parley, plus the key."""
@@ -123,6 +137,17 @@ class VllmServer:
         if self.on_cpu and cores() <= FEW_CORES and BIND_VARIABLE not in kept:
             kept[BIND_VARIABLE] = "nobind"
             kept.setdefault("OMP_NUM_THREADS", str(usual_threads(cores())))
+        if self.hf_token:
+            kept["HF_TOKEN"] = self.hf_token
         if self.model_path is not None:
             kept["HF_HUB_OFFLINE"] = "1"  # all is here: nothing is asked of the hub
         return kept
+
+
+def _rank_of(name: str, folder: Path) -> int:
+    """The rank of an adapter, which peft writes into its folder. Raises InvalidField."""
+    try:
+        return int(json.loads((folder / "adapter_config.json").read_bytes())["r"])
+    except (OSError, ValueError, KeyError, TypeError):
+        expected = "a folder that holds adapter_config.json, with its rank as `r`"
+        raise InvalidField(f"vllm.lora.{name}", str(folder), expected) from None

@@ -1,5 +1,7 @@
 """vLLM's command line and environment: what is in them, and what must not be."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,19 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def adapter(tmp_path: Path) -> Callable[[object], Path]:
+    """Makes a folder of an adapter with this rank."""
+
+    def made(rank: object) -> Path:
+        folder = tmp_path / f"adapter-{rank}"
+        folder.mkdir()
+        (folder / "adapter_config.json").write_text(json.dumps({"r": rank}))
+        return folder
+
+    return made
+
+
 def server(**changes: Any) -> VllmServer:
     return VllmServer(**{"environment": Environment(), "port": 8000, "on_cpu": True, **changes})
 
@@ -32,14 +47,14 @@ def test_the_bundled_model_is_the_default() -> None:
     assert text.endswith("--enforce-eager --scheduling-policy priority")
 
 
-def test_every_setting_has_its_flag(model: Path) -> None:
+def test_every_setting_has_its_flag(model: Path, adapter: Callable[[object], Path]) -> None:
     given = server(
         on_cpu=False,
         model=str(model),
         max_model_len=4096,
         gpu_memory_utilization=0.8,
         tensor_parallel_size=2,
-        lora={"french": model, "dutch": model},
+        lora={"french": adapter(8), "dutch": adapter(48)},
         quantization="awq",
         dtype="float16",
         extra=("--seed", "1"),
@@ -49,7 +64,9 @@ def test_every_setting_has_its_flag(model: Path) -> None:
     for flag in (
         f"--model {model} --served-model-name a-model",
         "--max-model-len 4096 --gpu-memory-utilization 0.8 --tensor-parallel-size 2 --quantization awq --dtype float16",
-        f"--enable-lora --max-loras 2 --lora-modules french={model} dutch={model} --seed 1",
+        "--enable-lora --max-loras 2 --max-lora-rank 64 --lora-modules french=",
+        "/adapter-8 dutch=",
+        "/adapter-48 --seed 1",
     ):
         assert flag in text
     assert "--enforce-eager" not in text
@@ -82,6 +99,9 @@ def test_the_environment_has_the_key_and_nothing_that_is_meant_for_parley() -> N
     assert not {"VLLM_PORT", "VLLM_MODEL_NAME", "PARLEY_BUS__TOKEN"} & set(told)
     assert server().variables("key", {"VLLM_CPU_KVCACHE_SPACE": "9"})["VLLM_CPU_KVCACHE_SPACE"] == "9"
     assert "hf" not in server().command()
+    configured = server(hf_token="mine")
+    assert configured.variables("key", around)["HF_TOKEN"] == "mine"
+    assert "mine" not in repr(configured) + " ".join(configured.command())
     flag = server(extra=("--kv-cache-memory-bytes", "1000"))
     assert "VLLM_CPU_KVCACHE_SPACE" not in flag.variables("key", {"VLLM_CPU_KVCACHE_SPACE": "9"})
 
@@ -127,3 +147,18 @@ def vllm_folder(tmp_path: Path) -> Environment:
     environment.bundled_model.mkdir(parents=True)
     (environment.bundled_model / "config.json").write_text("{}")
     return environment
+
+
+@pytest.mark.parametrize("rank", [0.5, "eight", None, []])
+def test_an_adapter_without_a_rank_is_refused(adapter: Callable[[object], Path], rank: object) -> None:
+    folder = adapter(rank) if rank != 0.5 else adapter({})
+
+    with pytest.raises(
+        InvalidField, match=r"vllm\.lora\.a: .* is not allowed; expected a folder that holds adapter_conf"
+    ):
+        server(lora={"a": folder}).checked()
+
+
+def test_an_adapter_that_is_too_large_is_refused_by_name(adapter: Callable[[object], Path]) -> None:
+    with pytest.raises(InvalidField, match=r"vllm\.lora\.big: .* rank 512 at most; its r is 513"):
+        server(lora={"small": adapter(4), "big": adapter(513)}).checked()
