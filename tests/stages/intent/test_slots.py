@@ -1,5 +1,6 @@
 """What an intent is about: a table of utterances, all said on Wednesday, March 4, 2026, 10:20 in Berlin."""
 
+import time
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -223,8 +224,8 @@ def test_a_dictated_note_is_kept_whole() -> None:
 
 
 def test_slots_of_a_huge_text_are_found_quickly() -> None:
-    started = datetime.now(BERLIN)
+    started = time.process_time()
     for text in ("a, " * 1_300, ". " * 2_000, "for the " * 500, "$5 " * 1_300, "1" * 4_000, "anna " * 800):
         for label in IntentLabel:
             slots_of(label, text, NOW)
-    assert (datetime.now(BERLIN) - started).total_seconds() < 20
+    assert time.process_time() - started < 20

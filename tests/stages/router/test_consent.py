@@ -78,7 +78,7 @@ def test_what_was_asked_decides_what_a_deed_means(
     "text", ["cancel them all " * 250 + "x", "no not at all " * 280 + "x", "yes ok all " * 360 + "x"]
 )
 def test_a_long_text_is_neither_and_found_to_be_so_at_once(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert consent(text, to_cancel=True) is None
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
