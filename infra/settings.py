@@ -189,6 +189,7 @@ class ChatSettings(Section):
     max_tokens: int = Field(default=80, ge=1, le=1024)
     max_sentences: int = Field(default=2, ge=1, le=20)
     candidates: int = Field(default=1, ge=1, le=8)
+    rank_within_s: float = Field(default=0.5, gt=0, le=60)  # for an engine that ranks; the first sentence waits for it
 
 
 class TurnSettings(Section):

@@ -157,7 +157,7 @@ async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any
     ranker = ranker_of(settings, clock) if chat.candidates > 1 else None
     prompts = Prompts(SHELF, settings.prompts)
     try:
-        given = ChatGiven(roles, prompts, sampling, candidates=chat.candidates)
+        given = ChatGiven(roles, prompts, sampling, candidates=chat.candidates, rank_within_s=chat.rank_within_s)
         if chat.candidates > 1:
             given = replace(given, choose=_chooser(), relevance=ranker.score if ranker else None)
         yield given

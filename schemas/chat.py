@@ -85,7 +85,9 @@ class ReplyGenerated(Fact):
     prompt: PromptUse | None = None
     tokens: TokenUse = TokenUse()
     relevance: tuple[float, ...] = ()  # as in its sentences
-    ranked_by: EngineUse | None = None  # who said so; None where no engine ranked, or before a redelivery
+    ranked_by: EngineUse | None = (
+        None  # who said so, or why none did (backend none); None: not asked, or before a redelivery
+    )
 
 
 class SentenceChosen(Fact):

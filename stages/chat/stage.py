@@ -21,7 +21,7 @@ from schemas.stage import Stage
 from stages.chat.draft import Draft, Plan, Spoken
 from stages.chat.planning import PATIENCE, Memory, Sampling, planned
 
-RANK_PATIENCE_S: Final = 0.5  # the first sentence waits for it
+RANK_WITHIN_S: Final = 0.5  # the first sentence waits for it
 FIXED: Final = EngineUse(backend="fixed", model="none")  # a reply in which no engine had a part
 
 Chooser = Callable[[str, Sequence[str], Sequence[float]], int]
@@ -39,6 +39,7 @@ class ChatGiven:
     candidates: int = 1
     choose: Chooser = lambda _asked, _firsts, _relevance: 0  # which first sentence the reranker will choose
     relevance: Relevance | None = None  # an engine that says how well first sentences answer; may raise EngineError
+    rank_within_s: float = RANK_WITHIN_S
     finish_losers: bool = False  # True when training data is collected; otherwise they are cut
 
 
@@ -193,17 +194,24 @@ async def _first(draft: Draft) -> Spoken | EngineError:
 async def _relevance(
     event: Event[ReplyRequested], given: ChatGiven, firsts: Sequence[str], ranking: list[EngineUse]
 ) -> tuple[float, ...]:
-    """How well each first sentence answers; nothing where no engine ranks or none does so in time."""
+    """How well each first sentence answers; nothing where no engine ranks or none does so in time: why is told."""
     if given.relevance is None:
         return ()
     until = event.meta.deadline or event.meta.time + PATIENCE
     try:
-        async with asyncio.timeout(RANK_PATIENCE_S):
+        async with asyncio.timeout(given.rank_within_s):
             relevance, use = await given.relevance(event.fact.text, firsts, until)
-    except (EngineError, TimeoutError):
-        return ()
+    except EngineError as error:
+        relevance, use = (), _unranked(str(error))
+    except TimeoutError:
+        relevance, use = (), _unranked(f"no answer within {given.rank_within_s:g} s (chat.rank_within_s)")
     ranking.append(use)
     return relevance
+
+
+def _unranked(reason: str) -> EngineUse:
+    """What is told when no engine ranked; the reranker then chooses by itself."""
+    return EngineUse(backend="none", model="none", fallback=True, reason=reason)
 
 
 def _sentence(

@@ -203,7 +203,7 @@ def test_a_server_that_embeds_ranks_candidates_beside_another_engine(beside: "Pa
     use = re.search(r"`models: \{NAME: (\{backend: vllm, port: score, .*?\})\}`", started.stdout)
     assert use is not None, started.stdout
     (beside.folder / "config.yaml").write_text(
-        f"models:\n  own: {use[1]}\nroles: {{rank: [own]}}\nchat: {{candidates: 2}}\n"
+        f"models:\n  own: {use[1]}\nroles: {{rank: [own]}}\nchat: {{candidates: 2, rank_within_s: 20}}\n"
     )
 
     beside.up("--engine", "llama.cpp")

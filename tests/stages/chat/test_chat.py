@@ -364,12 +364,13 @@ async def test_a_reranking_engine_that_fails_or_hangs_leaves_the_choice_to_the_w
         await asyncio.sleep(60)
         raise AssertionError("nobody waits so long")
 
-    for engine in (fails, hangs):
-        facts = await told(given(ScriptedEngine(varied(*TEXTS)), candidates=2, relevance=engine), request())
+    for engine, reason in ((fails, "down"), (hangs, "no answer within 0.1 s (chat.rank_within_s)")):
+        chat = given(ScriptedEngine(varied(*TEXTS)), candidates=2, relevance=engine, rank_within_s=0.1)
+        facts = await told(chat, request())
         first = facts[0]
         assert isinstance(first, SentenceGenerated)
         assert first.relevance == ()
-        assert reply(facts).ranked_by is None
+        assert reply(facts).ranked_by == EngineUse(backend="none", model="none", fallback=True, reason=reason)
 
 
 async def test_a_question_that_stood_alone_is_answered_as_before_when_no_engine_is_left() -> None:
