@@ -30,9 +30,10 @@ SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine", "models"})
 SHARED: Final = "shared"  # the name of the engine in the section `engine`
 CONTEXTUAL: Final = "contextual"  # the name of the rules that answer without a model
 LOCAL_BACKENDS: Final = frozenset({"minilm", "wordllama"})  # models in this process, which need no address
+RANK: Final = "rank"  # the role that has no default: without a list the reranker does without an engine
 ROLE_PORTS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("chat", "intent", "slots", "summarise", "judge"), ("generate",)),
-    "rank": ("score", "embed"),
+    RANK: ("score", "embed", "generate"),
 }
 """Each role, and what an engine must be able to do to serve it."""
 NOT_SETTINGS: Final = frozenset({"PARLEY_ENGINE_API_KEY", "PARLEY_CONFIG", "PARLEY_SUPERVISED"})
@@ -277,17 +278,17 @@ class Settings(Section):
 
     def _checked(self, field: str, name: str, *ports: str) -> None:
         """That an engine of this name exists and can do what is wanted of it. Raises InvalidField."""
-        generating = (SHARED, CONTEXTUAL) if "generate" in ports else ()
+        generating = (SHARED, CONTEXTUAL) if ports == ("generate",) else (SHARED,)  # the rules rank nothing
         fitting = [*generating, *(known for known, model in self.models.items() if model.port in ports)]
         if name not in fitting:
             listed = ", ".join(fitting) or f"a model under `models:` with port {' or '.join(ports)}"
             raise InvalidField(field, name, f"an engine that can {' or '.join(ports)}: {listed}")
 
     def engines_of(self, role: str) -> tuple[str, ...]:
-        """The names of the engines of a role, best first. A role that lists none has the default model."""
+        """The names of the engines of a role, best first. One that lists none has the default model, `rank` nobody."""
         if role in self.roles:
             return self.roles[role]
-        return (self.default_model,) if "generate" in ROLE_PORTS[role] else ()
+        return (self.default_model,) if role != RANK else ()
 
     @field_validator("time_zone")
     @classmethod

@@ -10,6 +10,7 @@ from infra.settings import CONTEXTUAL, SHARED, EngineSettings, ModelSettings, Se
 if TYPE_CHECKING:
     from infra.engines.factory import EngineConfig
     from infra.engines.http import Endpoint
+    from infra.engines.judging import Asks
     from infra.engines.ranking import Ranker
     from infra.engines.roles import Roles
 
@@ -33,8 +34,8 @@ def roles_of(settings: Settings, clock: Clock) -> "Roles":
     configs = engine_configs(settings)
     listed: dict[Role, list[str]] = {}
     for role in get_args(Role):
-        names = [name for name in settings.engines_of(role) if name in configs]
-        if role != "rank" and names:
+        names = [name for name in settings.engines_of(role) if name in configs and configs[name].port == "generate"]
+        if names:
             listed[role] = names
     return make_roles(configs, listed, clock)
 
@@ -46,11 +47,17 @@ def model_of(settings: Settings, role: Role) -> str | None:
     return (found.endpoint.model or None) if found is not None and found.endpoint is not None else None
 
 
-def ranker_of(settings: Settings, clock: Clock) -> "Ranker | None":
-    """Who scores candidates; None where no engine is listed for it."""
+def ranker_of(settings: Settings, clock: Clock, roles: "Roles", asks: "Asks") -> "Ranker | None":
+    """Who scores candidates; None where nobody is listed. `asks`: what one of `roles` that generates is asked."""
     from infra.engines.factory import make_ranker
+    from infra.engines.judging import ByGenerating
 
-    return make_ranker(engine_configs(settings), settings.engines_of("rank"), clock)
+    configs = engine_configs(settings)
+    names = [name for name in settings.engines_of("rank") if name in configs]
+    judging = [name for name in names if configs[name].port == "generate"]
+    seats = roles.seats("rank") if judging else ()
+    judges = {name: ByGenerating(seat, asks, clock) for name, seat in zip(judging, seats, strict=True)}
+    return make_ranker(configs, names, clock, judges=judges)
 
 
 async def engine_health(settings: Settings) -> EngineHealth:

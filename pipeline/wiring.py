@@ -142,7 +142,7 @@ async def opened_state(settings: Settings, clock: Clock) -> AsyncIterator[State]
 async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
     del bus
     from infra.prompts import Prompts
-    from stages.chat import SHELF, ChatGiven, Sampling
+    from stages.chat import SHELF, ChatGiven, Sampling, ranking_asks
 
     chat = settings.chat
     sampling = Sampling(
@@ -154,8 +154,8 @@ async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any
         max_sentences=chat.max_sentences,
     )
     roles = roles_of(settings, clock)
-    ranker = ranker_of(settings, clock) if chat.candidates > 1 else None
     prompts = Prompts(SHELF, settings.prompts)
+    ranker = ranker_of(settings, clock, roles, ranking_asks(prompts)) if chat.candidates > 1 else None
     try:
         given = ChatGiven(roles, prompts, sampling, candidates=chat.candidates, rank_within_s=chat.rank_within_s)
         if chat.candidates > 1:

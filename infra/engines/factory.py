@@ -36,6 +36,7 @@ PLACES: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 """Requests at once, unless said otherwise: what a vLLM on a CPU still gains from, and llama.cpp's slots."""
+_UNLIMITED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +99,22 @@ def make_roles(
 
 
 def make_ranker(
-    engines: Mapping[str, EngineConfig], names: Sequence[str], clock: Clock, hold_off_s: float = HOLD_OFF_S
+    engines: Mapping[str, EngineConfig],
+    names: Sequence[str],
+    clock: Clock,
+    hold_off_s: float = HOLD_OFF_S,
+    judges: Mapping[str, ScoringEngine] = MappingProxyType({}),
 ) -> Ranker | None:
-    """Who scores for the role `rank`, best first; None when nobody is listed. Raises InvalidField."""
+    """Who scores for the role `rank`, best first; None when nobody is listed. `judges`: those that generate, which
+    have limits of their own. Raises InvalidField.
+    """
     for name in names:
         if name not in engines:
             raise InvalidField("engine.roles.rank", name, f"one of {', '.join(sorted(engines)) or 'no engines'}")
     seats = [
-        Seat(make_scoring_engine(engines[name], clock), engines[name].places or PLACES[engines[name].backend])
+        Seat(judges[name], _UNLIMITED)
+        if name in judges
+        else Seat(make_scoring_engine(engines[name], clock), engines[name].places or PLACES[engines[name].backend])
         for name in names
     ]
     return Ranker(seats, clock, hold_off_s) if seats else None

@@ -15,8 +15,9 @@ from pydantic import Field
 from schemas.contracts.contract import Contract, entries, keyed
 
 RANKED_MAX: Final = 10
+DIGIT_MAX: Final = 9
 
-Digit = Annotated[int, Field(ge=0, le=9)]
+Digit = Annotated[int, Field(ge=0, le=DIGIT_MAX)]
 
 
 class Ranking(Contract):

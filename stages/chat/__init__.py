@@ -2,6 +2,7 @@
 
 from stages.chat.planning import Memory, Sampling
 from stages.chat.prompting import SHELF
+from stages.chat.ranking import ranking_asks
 from stages.chat.stage import CHAT, ChatGiven
 
-__all__ = ["CHAT", "SHELF", "ChatGiven", "Memory", "Sampling"]
+__all__ = ["CHAT", "SHELF", "ChatGiven", "Memory", "Sampling", "ranking_asks"]

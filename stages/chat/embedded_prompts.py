@@ -5,6 +5,15 @@ from collections.abc import Mapping
 from typing import Final
 
 EMBEDDED: Final[Mapping[str, str]] = {
+    "rank.txt": (
+        '--- system\n'
+        'You compare replies of an assistant. Give each a digit from 0 (does not answer) to 9 (answers best). Answer in JSON with one digit for each reply.\n'
+        '--- user\n'
+        'The person says: "{{ asked }}"\n'
+        '\n'
+        'The replies:\n'
+        '{{ replies }}\n'
+    ),
     "reply.examples.jsonl": (
         '{"user": "Hi there!", "assistant": "Hello! How can I help you?"}\n'
         '{"user": "How many legs does a spider have?", "assistant": "A spider has eight legs."}\n'

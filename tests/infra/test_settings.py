@@ -332,7 +332,7 @@ def test_minimal_mode_asks_no_model_whatever_is_named(loads: Loads) -> None:
     [
         ("default_model: huge", ("default_model: 'huge'", "shared, contextual, big, small")),
         ("roles: {chat: [bge]}", ("roles.chat: 'bge'", "generate", "big")),
-        ("roles: {rank: [big]}", ("roles.rank: 'big'", "score or embed: bge, here")),
+        ("roles: {rank: [contextual]}", ("roles.rank: 'contextual'", "score or embed or generate: shared, big, small")),
         ("roles: {poetry: [big]}", ("roles.poetry", "chat, intent, slots")),
         ("roles: {chat: 3}", ("roles.chat",)),
     ],

@@ -28,7 +28,7 @@ def rows(result: Result) -> dict[str, dict[str, Any]]:
 
 def test_the_list_tells_each_prompt_with_its_variables_and_hash(cli: Cli) -> None:
     found = rows(cli("prompts", "list", "--json"))
-    assert set(found) == {"choose", "reply", "slots"}
+    assert set(found) == {"choose", "rank", "reply", "slots"}
     assert found["reply"]["variables"] == ["talk"]
     assert (found["reply"]["history"], found["reply"]["examples"]) == (True, 6)
     assert found["reply"]["from"] == ["shipped", "shipped"]
@@ -98,7 +98,7 @@ def test_data_that_does_not_fit_is_refused(cli: Cli, one_line: OneLine, data: st
 def test_a_prompt_that_there_is_none_of_is_refused(cli: Cli, one_line: OneLine, command: str) -> None:
     refused = cli("prompts", command, "nope")
     assert refused.exit_code == 2
-    assert one_line(refused) == "NAME: there is no prompt 'nope'; expected one of choose, reply, slots"
+    assert one_line(refused) == "NAME: there is no prompt 'nope'; expected one of choose, rank, reply, slots"
 
 
 def test_the_check_tells_each_trouble_in_a_line_and_ends_with_1(cli: Cli, own: Path) -> None:
