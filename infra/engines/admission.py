@@ -60,9 +60,14 @@ class Admission:
             if future.done() and not future.cancelled():
                 self._left(priority)  # the place was given in the very moment of giving up
             future.cancel()
+            self._forget(future)
             if isinstance(error, TimeoutError):
                 raise DeadlinePassed(f"no place became free in {patience_s:.1f} s") from None
             raise
+
+    def _forget(self, future: asyncio.Future[None]) -> None:
+        self._waiting = [waiter for waiter in self._waiting if waiter[2] is not future]
+        heapq.heapify(self._waiting)
 
     def _left(self, priority: Priority) -> None:
         self._running -= 1

@@ -18,7 +18,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 from infra.clock import Clock
 from infra.engines.dialects import Dialect
 from infra.engines.echo import Echo
-from infra.engines.http import MODELS_PATH, Endpoint, client, probed, refusal
+from infra.engines.http import MODELS_PATH, Endpoint, client, described, probed, refusal
 from infra.engines.port import (
     Ask,
     DeadlinePassed,
@@ -78,7 +78,7 @@ class CompatibleEngine:
                     waited_s = self._endpoint.stall_timeout_s if heard.started else patience_s
                     raise heard.broken(f"{self.backend}: silent for {waited_s:.1f} s") from None
                 except (httpx.HTTPError, SSEError) as error:
-                    raise heard.broken(f"{self.backend}: {type(error).__name__} {error}".rstrip()) from error
+                    raise heard.broken(f"{self.backend}: {described(error)}") from error
                 if event is None or event.data == _DONE:
                     break
                 text = echo.without(heard.piece(self.backend, event.data))
@@ -159,15 +159,15 @@ class _Heard:
             if error := chunk.get("error"):
                 raise self.broken(f"{backend}: {error.get('message', error) if isinstance(error, dict) else error}")
             if usage := chunk.get("usage"):
-                self.prompt_tokens = int(usage.get("prompt_tokens") or 0)
-                self.completion_tokens = int(usage.get("completion_tokens") or 0)
+                self.prompt_tokens = max(0, int(usage.get("prompt_tokens") or 0))
+                self.completion_tokens = max(0, int(usage.get("completion_tokens") or 0))
             choices = chunk.get("choices")
             if not choices:
                 return ""
             if reason := choices[0].get("finish_reason"):
                 self.finish = reason if reason in ("stop", "length") else "error"
             return str((choices[0].get("delta") or {}).get("content") or "")
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
             raise self.broken(f"{backend}: an event that is no answer: {data[:80]!r}") from error
 
     def broken(self, reason: str) -> EngineError:

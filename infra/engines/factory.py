@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from infra.clock import Clock
 from infra.embeddings import Embedder
+from infra.engines.breakers import HOLD_OFF_S
 from infra.engines.compatible import CompatibleEngine
 from infra.engines.contextual import ContextualEngine
 from infra.engines.dialects import GPT4ALL, LLAMA_CPP, OPENAI, VLLM, Dialect
@@ -20,7 +21,7 @@ from infra.engines.ranking import Ranker
 from infra.engines.recalling import RecallingEngine
 from infra.engines.roles import Roles
 from infra.engines.scripted import ScriptedEngine, saying
-from infra.engines.seats import HOLD_OFF_S, OwnSampling, Seat
+from infra.engines.seats import OwnSampling, Seat
 from schemas.errors import InvalidField
 
 PLACES: Final[Mapping[str, int]] = MappingProxyType(

@@ -55,6 +55,13 @@ def client(endpoint: Endpoint, *, keeps_alive: bool = True) -> httpx.AsyncClient
     )
 
 
+def described(error: Exception) -> str:
+    """What went wrong with a request, in a line that quotes nothing of its headers: the key is one of them."""
+    if isinstance(error, httpx.LocalProtocolError):
+        return type(error).__name__
+    return f"{type(error).__name__} {error}".rstrip()
+
+
 def refusal(backend: str, status: int, body: str) -> EngineError:
     """The error for an answer of this status: EngineRefused where it would be the same again, else unavailable."""
     reason = f"{backend}: {_reason(status, body)}"
@@ -70,9 +77,9 @@ async def probed(http: httpx.AsyncClient, paths: Sequence[str]) -> EngineHealth:
                 if response.is_error:
                     return EngineHealth(False, f"GET {path}: {_reason(response.status_code, response.text)}")
             models = [str(entry.get("id")) for entry in response.json().get("data", [])]
-    except (httpx.HTTPError, TimeoutError, ValueError, AttributeError) as error:
+    except (httpx.HTTPError, TimeoutError, ValueError, AttributeError, RecursionError) as error:
         where = http.base_url.copy_with(username=None, password=None)
-        return EngineHealth(False, f"{where} does not answer ({type(error).__name__} {error}); is it started?")
+        return EngineHealth(False, f"{where} does not answer ({described(error)}); is it started?")
     return EngineHealth(True, detail={"models": models})
 
 
@@ -82,6 +89,6 @@ def _reason(status: int, body: str) -> str:
         told = json.loads(body)
         told = told.get("error", told.get("message", told))
         text = str(told.get("message", told) if isinstance(told, dict) else told)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         text = body
     return f"HTTP {status} {' '.join(text.split())[:_SHOWN_ERROR_CHARS]}".rstrip()

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from infra.clock import Clock
+from infra.engines.breakers import HOLD_OFF_S
 from infra.engines.port import Ask, EngineHealth, EngineRefused, Generator
 from infra.engines.roles import Roles
-from infra.engines.seats import HOLD_OFF_S, Seat
+from infra.engines.seats import Seat
 from schemas.contracts import ranking_of, tokens_needed
 from schemas.contracts.contract import entries
 from schemas.contracts.ranking import DIGIT_MAX, RANKED_MAX

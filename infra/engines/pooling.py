@@ -15,7 +15,7 @@ import numpy as np
 
 from infra.clock import Clock
 from infra.embeddings import Embedder
-from infra.engines.http import MODELS_PATH, Endpoint, client, probed, refusal
+from infra.engines.http import MODELS_PATH, Endpoint, client, described, probed, refusal
 from infra.engines.port import (
     DeadlinePassed,
     EmbeddingEngine,
@@ -97,7 +97,7 @@ class PoolingServer:
         except TimeoutError:
             raise EngineUnavailable(f"{self.backend}: silent for {patience_s:.1f} s") from None
         except httpx.HTTPError as error:
-            raise EngineUnavailable(f"{self.backend}: {type(error).__name__} {error}".rstrip()) from error
+            raise EngineUnavailable(f"{self.backend}: {described(error)}") from error
         if response.is_error:
             raise refusal(self.backend, response.status_code, response.text)
         try:

@@ -12,7 +12,7 @@ from typing import Final
 from cachetools import TTLCache
 
 from infra.clock import Clock
-from infra.engines.port import Ask, Delta, EngineHealth, EngineUnavailable
+from infra.engines.port import Ask, Delta, EngineHealth, EngineRefused
 
 KEPT_MAX: Final = 256  # questions; the one that was not asked for longest goes first
 KEPT_FOR: Final = timedelta(days=1)  # an older answer may no longer be true
@@ -42,10 +42,10 @@ class RecallingEngine:
             self._kept[_key(ask.alone)] = text
 
     async def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
-        """Give the answer in one piece. Raises EngineUnavailable: the question is not known, or not one alone."""
+        """Give the answer in one piece. Raises EngineRefused: the question is not known, or not one alone."""
         kept = self._kept.get(_key(ask.alone)) if ask.alone and ask.schema is None and not ask.continues else None
         if kept is None:
-            raise EngineUnavailable("recalled: nothing was answered to this before")
+            raise EngineRefused("recalled: nothing was answered to this before")
         yield Delta(kept)
         yield Delta("", "stop")
 

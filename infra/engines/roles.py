@@ -5,17 +5,22 @@ continues by asking anew with `Ask.continues`, and by then the broken engine is 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from infra.clock import Clock
 from infra.engines.answers import Unreadable, asked_again, read
+from infra.engines.breakers import HOLD_OFF_S, SILENCE_COUNTS_S, Breakers
 from infra.engines.port import (
     Ask,
     ContractBroken,
+    DeadlinePassed,
     Delta,
+    Engine,
+    EngineCut,
     EngineError,
     EngineUnavailable,
     Finish,
@@ -23,22 +28,16 @@ from infra.engines.port import (
     Role,
 )
 from infra.engines.recalling import RecallingEngine
-from infra.engines.seats import (
-    HOLD_OFF_S,
-    Breakers,
-    OpenedState,
-    Seat,
-    deadline_at,
-    held_off,
-    summary,
-    use_of,
-)
+from infra.engines.seats import Seat, deadline_at, summary, use_of
 from schemas.chat import EngineUse, TokenUse
 from schemas.contracts import Contract, schema_of
 
 C = TypeVar("C", bound=Contract)
+E = TypeVar("E", bound=Engine)
 
 SHOWN_ANSWER_CHARS: Final = 80
+_OWN_WORD_S: Final = 0.1  # beyond its deadline, in which the engine itself says that it has passed
+ANSWER_MAX_CHARS: Final = 64_000  # of a structured answer, whatever its engine was told
 _NOT_KEPT: Final = frozenset({"recalled", "contextual"})  # backends whose answers are not worth remembering
 
 
@@ -108,12 +107,18 @@ class Roles:
                     return
         raise summary(role, missed)
 
-    async def answer(self, role: Role, ask: Ask, contract: type[C]) -> tuple[C, EngineUse]:
+    async def answer(
+        self, role: Role, ask: Ask, contract: type[C], within_s: float | None = None
+    ) -> tuple[C, EngineUse]:
         """An answer that validates as `contract`, from the first engine of the role that gives one.
 
+        `within_s`: from now on, where that is sooner than the deadline; each engine leaves some of it for the next.
         Raises what the last engine did wrong, with all reasons: ContractBroken, EngineUnavailable, DeadlinePassed ...
         """
-        forced = replace(ask, schema=schema_of(contract))
+        until = ask.deadline
+        if within_s is not None:
+            until = min(until, self._clock.now() + timedelta(seconds=within_s))
+        forced = replace(ask, schema=schema_of(contract), deadline=until)
         missed: list[EngineError] = []
         listed = self.seats(role)
         for place, seat in enumerate(listed):
@@ -124,9 +129,9 @@ class Roles:
         raise summary(role, missed)
 
     def at_work(self) -> Mapping[str, tuple[int, int]]:
-        """By engine (`backend/model`): requests in flight, and requests that wait for a place."""
-        seats = {id(seat): seat for listed in self._seats.values() for seat in listed}
-        return {seat.name: (seat.admission.running, seat.admission.waiting) for seat in seats.values()}
+        """By engine (`backend/model`): requests in flight, and requests that wait for a place; servers of one model
+        are added up."""
+        return at_work(seat for listed in self._seats.values() for seat in listed)
 
     def remember(self, ask: Ask, text: str, use: EngineUse) -> None:
         """Keep a whole reply for a time when no engine can be asked, if its question stood alone."""
@@ -150,11 +155,17 @@ class Roles:
                 raise ContractBroken(f"{seat.name}: {told}; answered {text[:SHOWN_ANSWER_CHARS]!r}") from None
 
     async def _whole(self, seat: Seat[Generator], ask: Ask) -> tuple[str, Finish | None]:
-        """An answer to its end, and how it ended. Raises EngineError."""
+        """An answer to its end, and how it ended. Raises EngineError, also when it has no end."""
         text, finish = "", None
-        async with AsyncExitStack() as held:
-            async for delta in await self._started(held, seat, ask):
-                text, finish = text + delta.text, delta.finish
+        left_s = (ask.deadline - self._clock.now()).total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, left_s) + 2 * _OWN_WORD_S), AsyncExitStack() as held:
+                async for delta in await self._started(held, seat, ask):
+                    text, finish = text + delta.text, delta.finish
+                    if len(text) > ANSWER_MAX_CHARS:
+                        raise EngineUnavailable(f"{seat.name}: an answer of more than {ANSWER_MAX_CHARS} characters")
+        except TimeoutError:
+            raise DeadlinePassed(f"{seat.name}: no whole answer within {left_s:.1f} s") from None
         return text, finish
 
     async def aclose(self) -> None:
@@ -164,16 +175,29 @@ class Roles:
 
     async def _started(self, held: AsyncExitStack, seat: Seat[Generator], ask: Ask) -> AsyncIterator[Delta]:
         """Wait for a place and a first token. `held` then holds the place and the running generation."""
+        await self._breakers.refuse(seat)
         left_s = (ask.deadline - self._clock.now()).total_seconds()
         await held.enter_async_context(seat.admission.place(ask.priority, left_s - seat.first_token_s))
-        breaker = await self._breakers.of(seat)
-        deltas = await held.enter_async_context(aclosing(_watched(breaker, seat, ask)))
+        deltas = await held.enter_async_context(aclosing(_watched(self._breakers, seat, ask)))
         asked_at = asyncio.get_running_loop().time()
-        first = await anext(deltas, None)
+        try:
+            first = await self._first(seat, deltas, ask)
+        except DeadlinePassed as error:
+            if asyncio.get_running_loop().time() - asked_at >= SILENCE_COUNTS_S:
+                await self._breakers.blame(seat, error)
+            raise
         if first is None or (first.finish is not None and not first.text and not ask.continues):
             raise EngineUnavailable(f"{seat.name}: answered nothing")
         seat.learn(asyncio.get_running_loop().time() - asked_at)
         return _from(first, deltas)
+
+    async def _first(self, seat: Seat[Generator], deltas: AsyncGenerator[Delta], ask: Ask) -> Delta | None:
+        left_s = (ask.deadline - self._clock.now()).total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, left_s) + _OWN_WORD_S):
+                return await anext(deltas, None)
+        except TimeoutError:
+            raise DeadlinePassed(f"{seat.name}: no token before the deadline") from None
 
     def _asked(self, place: int, listed: Sequence[Seat[Generator]], ask: Ask) -> Ask:
         """The request as put to one of the engines: with its own sampling, and some time left for those after it."""
@@ -181,16 +205,32 @@ class Roles:
         return replace(fitted, deadline=deadline_at(place, len(listed), ask.deadline, self._clock))
 
 
-async def _watched(
-    breaker: AbstractAsyncContextManager[object], seat: Seat[Generator], ask: Ask
-) -> AsyncGenerator[Delta]:
-    """The engine's answer, with its failures counted. Raises EngineUnavailable while the engine is held off."""
-    try:
-        async with breaker, aclosing(seat.engine.generate(ask)) as deltas:
-            async for delta in deltas:
-                yield delta
-    except OpenedState:
-        raise held_off(seat) from None
+def at_work(seats: Iterable[Seat[E]]) -> dict[str, tuple[int, int]]:
+    """By engine (`backend/model`): requests in flight, and requests that wait for a place."""
+    found: dict[str, tuple[int, int]] = {}
+    for seat in {id(seat): seat for seat in seats}.values():
+        running, waiting = found.get(seat.name, (0, 0))
+        found[seat.name] = (running + seat.admission.running, waiting + seat.admission.waiting)
+    return found
+
+
+async def _watched(breakers: Breakers, seat: Seat[Generator], ask: Ask) -> AsyncGenerator[Delta]:
+    """The engine's answer, with its failures counted. Raises EngineUnavailable while the engine is held off.
+
+    What a server's answer provokes beyond EngineError (numbers without bounds, nesting without end) is one as well.
+    """
+    async with breakers.let_through(seat) as guarded:
+        try:
+            async with aclosing(seat.engine.generate(ask)) as deltas:
+                async for delta in deltas:
+                    if not guarded.has_answered:
+                        guarded.answered()
+                    yield delta
+        except EngineError:
+            raise
+        except Exception as error:
+            broken = EngineCut if guarded.has_answered else EngineUnavailable
+            raise broken(f"{seat.name}: {type(error).__name__} {error}".rstrip()) from error
 
 
 async def _from(first: Delta, rest: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:

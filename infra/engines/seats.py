@@ -1,38 +1,25 @@
-"""An engine's seat in the lists of the roles: its limits, its own sampling, and how it is held off after a failure.
+"""An engine's seat in the lists of the roles: its limits, its own sampling, what is expected of it.
 
-What `Roles` (text) and `Ranker` (scores) share: whose turn it is, how long it may take, what is told about it.
+What `Roles` (text) and `Ranker` (scores) share: whose turn it is, how long it may take, what is told about it. How an
+engine is held off after a failure is in breakers.py.
 """
 
-import asyncio
+import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
-
 from infra.clock import Clock
 from infra.engines.admission import Admission
-from infra.engines.port import (
-    Ask,
-    ContractBroken,
-    DeadlinePassed,
-    Engine,
-    EngineError,
-    EngineRefused,
-    EngineUnavailable,
-    Role,
-)
+from infra.engines.port import Ask, Engine, EngineError, Role
 from schemas.chat import EngineUse
 
-__all__ = ["OpenedState"]
-
-HOLD_OFF_S: Final = 2.0  # a local engine is back within seconds; each try of a dead one costs its time-out
 FALLBACK_RESERVE_S: Final = 2.0  # kept back from the deadline for the engines further down the list
-_FAILURES_TO_OPEN: Final = 1
 _SPEED_MEMORY: Final = 0.2  # weight of the latest first token in what is expected of the next
+_SPEED_HALVES_S: Final = (
+    10.0  # what was seen so long ago counts half: an engine that is not asked any more is not known
+)
 
 E_co = TypeVar("E_co", bound=Engine, covariant=True)
 
@@ -69,39 +56,23 @@ class Seat(Generic[E_co]):
         self.engine = engine
         self.sampling = sampling or OwnSampling()
         self.admission = Admission(places, background_places or max(1, places // 2))
-        self.first_token_s = 0.0  # expected; learned from what was seen
+        self._first_token_s = 0.0
+        self._learned_at = 0.0
 
     @property
     def name(self) -> str:
         return f"{self.engine.backend}/{self.engine.model}"
 
+    @property
+    def first_token_s(self) -> float:
+        """How long the next first token may take, as far as was seen lately."""
+        return float(self._first_token_s * 0.5 ** ((time.monotonic() - self._learned_at) / _SPEED_HALVES_S))
+
     def learn(self, first_token_s: float) -> None:
-        self.first_token_s += _SPEED_MEMORY * (first_token_s - self.first_token_s)
-
-
-class Breakers:
-    """Holds an engine off for a moment after a failure, and lets one request through to see whether it is back."""
-
-    def __init__(self, hold_off_s: float = HOLD_OFF_S) -> None:
-        self._made = AsyncCircuitBreakerFactory(
-            default_threshold=_FAILURES_TO_OPEN,
-            default_ttl=hold_off_s,
-            # Neither says anything about the engine's health: a bad request, and a turn that was stopped or late.
-            exclude=[EngineRefused, ContractBroken, DeadlinePassed, asyncio.CancelledError, GeneratorExit],
-        )
-
-    async def of(self, seat: Seat[Engine]) -> AbstractAsyncContextManager[object]:
-        """The seat's breaker. Two servers may serve the same model: one's failure says nothing about the other.
-
-        Entering it raises OpenedState while the engine is held off.
-        """
-        breaker: AbstractAsyncContextManager[object] = await self._made.get_breaker(f"{seat.name}#{id(seat)}")
-        return breaker
-
-
-def held_off(seat: Seat[Engine]) -> EngineUnavailable:
-    """What is told of an engine that failed a moment ago."""
-    return EngineUnavailable(f"{seat.name}: held off for a moment after a failure")
+        """Note how long one took."""
+        expected = self.first_token_s
+        self._first_token_s = expected + _SPEED_MEMORY * (first_token_s - expected)
+        self._learned_at = time.monotonic()
 
 
 def deadline_at(place: int, of: int, deadline: datetime, clock: Clock) -> datetime:

@@ -25,7 +25,7 @@ RANK_WITHIN_S: Final = 0.5  # the first sentence waits for it
 FIXED: Final = EngineUse(backend="fixed", model="none")  # a reply in which no engine had a part
 
 Chooser = Callable[[str, Sequence[str], Sequence[float]], int]
-Relevance = Callable[[str, Sequence[str], datetime], Awaitable[tuple[tuple[float, ...], EngineUse]]]
+Relevance = Callable[[str, Sequence[str], datetime, float], Awaitable[tuple[tuple[float, ...], EngineUse]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ChatGiven:
     memory: Memory = field(default_factory=Memory)
     candidates: int = 1
     choose: Chooser = lambda _asked, _firsts, _relevance: 0  # which first sentence the reranker will choose
-    relevance: Relevance | None = None  # an engine that says how well first sentences answer; may raise EngineError
+    relevance: Relevance | None = None  # says how well first sentences answer, within seconds; may raise EngineError
     rank_within_s: float = RANK_WITHIN_S
     finish_losers: bool = False  # True when training data is collected; otherwise they are cut
 
@@ -199,12 +199,9 @@ async def _relevance(
         return ()
     until = event.meta.deadline or event.meta.time + PATIENCE
     try:
-        async with asyncio.timeout(given.rank_within_s):
-            relevance, use = await given.relevance(event.fact.text, firsts, until)
+        relevance, use = await given.relevance(event.fact.text, firsts, until, given.rank_within_s)
     except EngineError as error:
         relevance, use = (), _unranked(str(error))
-    except TimeoutError:
-        relevance, use = (), _unranked(f"no answer within {given.rank_within_s:g} s (chat.rank_within_s)")
     ranking.append(use)
     return relevance
 

@@ -2,7 +2,6 @@
 found none. What it answers is believed only as far as the person said it (stages/intent/tools.py).
 """
 
-import asyncio
 from datetime import datetime
 
 from infra.engines.port import Ask, EngineError, Priority
@@ -38,9 +37,8 @@ async def completed(intent: Intent, now: datetime, doubt: Doubt, deadline: datet
         repetition_penalty=1.0,
     )
     try:
-        async with asyncio.timeout(doubt.limit_ms / 1000):
-            proposed, _ = await doubt.engine.answer("slots", ask, contract)
-    except (EngineError, TimeoutError):
+        proposed, _ = await doubt.engine.answer("slots", ask, contract, within_s=doubt.limit_ms / 1000)
+    except EngineError:
         return intent
     found, _ = filled(intent.label, proposed, Known(intent.text, now))
     slots = intent.slots.model_copy(update={needed: getattr(found, needed)})

@@ -5,7 +5,6 @@ candidates, in words, and its answer weighs as much as it has been seen to be ri
 probabilities. With a trust at chance level it is not asked at all, since its answer could change nothing.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +48,9 @@ DESCRIPTIONS: Final[Mapping[IntentLabel, str]] = {
 class Asker(Protocol):
     """Whoever can be asked for an answer in a contract."""
 
-    async def answer(self, role: Role, ask: Ask, contract: type[C]) -> tuple[C, EngineUse]:
+    async def answer(
+        self, role: Role, ask: Ask, contract: type[C], within_s: float | None = None
+    ) -> tuple[C, EngineUse]:
         """An answer that validates as `contract`. Raises EngineError."""
 
 
@@ -153,9 +154,8 @@ async def ask_engine(text: str, candidates: Sequence[IntentLabel], doubt: Doubt,
         repetition_penalty=1.0,
     )
     try:
-        async with asyncio.timeout(doubt.limit_ms / 1000):
-            answer, _ = await doubt.engine.answer("intent", ask, contract)
-    except (EngineError, TimeoutError):
+        answer, _ = await doubt.engine.answer("intent", ask, contract, within_s=doubt.limit_ms / 1000)
+    except EngineError:
         return None
     label = IntentLabel(answer.label.value)
     return Answered(label, prompt.use) if label in candidates else None

@@ -87,3 +87,28 @@ async def test_no_more_are_asked_at_once_than_there_are_places() -> None:
     await asyncio.gather(*(ranked.score("q", ["a"], soon()) for _ in range(8)))
     assert engine.most_at_once == 2
     assert engine.asked == 8
+
+
+async def test_an_engine_that_hangs_leaves_time_for_the_next_and_is_held_off() -> None:
+    hung = Fixed("bge", delay_s=60)
+    ranked = ranker(hung, Fixed("second", 0.2))
+    for _ in range(3):
+        scores, use = await ranked.score("q", ["a"], soon(), within_s=0.5)
+        assert scores == (0.2,)
+    assert hung.asked == 1
+    assert "held off" in (use.reason or "")
+
+
+async def test_whatever_an_engine_fails_with_the_next_one_scores() -> None:
+    odd = Fixed("bge")
+    odd.error = OverflowError("too large")  # type: ignore[assignment]  # what no engine should raise
+    _, use = await ranker(odd, Fixed("second")).score("q", ["a"], soon())
+    assert "OverflowError too large" in (use.reason or "")
+
+
+async def test_it_tells_what_is_in_flight() -> None:
+    ranked = ranker(Fixed("bge", delay_s=0.1), places=1)
+    asked = [asyncio.create_task(ranked.score("q", ["a"], soon())) for _ in range(3)]
+    await asyncio.sleep(0.03)
+    assert ranked.at_work() == {"fixed/bge": (1, 2)}
+    await asyncio.gather(*asked)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.clock import SetClock, SystemClock
-from infra.engines.port import Ask, EngineUnavailable, Message
+from infra.engines.port import Ask, EngineRefused, Message
 from infra.engines.recalling import KEPT_FOR, KEPT_MAX, TEXT_MAX_CHARS, RecallingEngine
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ async def test_a_question_is_answered_again_whatever_its_case_and_marks() -> Non
 async def test_what_was_not_answered_or_is_half_said_is_for_the_next_engine(asked: Ask) -> None:
     engine = RecallingEngine(SystemClock())
     engine.keep(ask("Why is the sky blue?"), "Because of the air.")
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(EngineRefused):
         await answered(engine, asked)
 
 
@@ -53,7 +53,7 @@ async def test_an_answer_is_forgotten_after_its_time() -> None:
     clock.at = NOW + KEPT_FOR - timedelta(seconds=1)
     assert await answered(engine, ask("Why?")) == "So."
     clock.at = NOW + KEPT_FOR + timedelta(seconds=1)
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(EngineRefused):
         await answered(engine, ask("Why?"))
 
 
@@ -65,5 +65,5 @@ async def test_no_more_than_so_many_are_kept_and_the_least_recent_goes_first() -
     engine.keep(ask("one more"), "answer")
     assert (await engine.health()).detail["answers"] == KEPT_MAX
     assert await answered(engine, ask("question 0")) == "answer 0"
-    with pytest.raises(EngineUnavailable):
+    with pytest.raises(EngineRefused):
         await answered(engine, ask("question 1"))

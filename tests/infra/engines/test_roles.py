@@ -1,7 +1,8 @@
 """Roles: fallbacks, what they tell about them, limits, and engines that come back."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from infra.engines.port import (
     Ask,
     ContractBroken,
     DeadlinePassed,
+    Delta,
     EngineCut,
     EngineError,
     EngineRefused,
@@ -21,6 +23,7 @@ from infra.engines.port import (
     Message,
     Priority,
 )
+from infra.engines.recalling import RecallingEngine
 from infra.engines.roles import Roles
 from infra.engines.scripted import Answer, ScriptedEngine, saying
 from infra.engines.seats import Seat
@@ -164,7 +167,7 @@ async def test_nothing_starts_when_the_usual_first_token_comes_after_the_deadlin
     now = datetime(2026, 1, 1, tzinfo=UTC)
     slow = engine("Hello.")
     seat = Seat(slow, 1)
-    seat.first_token_s = 3.0
+    seat.learn(15.0)  # a fifth of it is expected
     roles = Roles({"chat": [seat]}, SetClock(now))
     with pytest.raises(DeadlinePassed):
         await reply(roles, ask(deadline=now + timedelta(seconds=2)))
@@ -272,3 +275,97 @@ def test_impossible_limits_are_refused(places: tuple[int, int]) -> None:
     make: Callable[[int, int], Admission] = Admission
     with pytest.raises(ValueError, match="places"):
         make(*places)
+
+
+async def test_a_contract_that_hangs_is_answered_by_the_next_engine_in_time_and_the_first_is_held_off() -> None:
+    hung, well = engine(Answer(GOOD, first_delay_s=60)), engine(GOOD, "second")
+    roles = chat(hung, well)
+
+    for _ in range(3):
+        answer, use = await roles.answer("chat", ask(), IntentAnswer, within_s=1.0)
+        assert answer.label == "create_note"
+        assert (use.model, use.fallback) == ("second", True)
+
+    assert len(hung.asked) == 1
+    assert "held off" in (use.reason or "")
+
+
+async def test_an_answer_without_an_end_is_left_at_its_deadline_for_the_next_engine() -> None:
+    endless, well = engine(Answer("{ " * 5_000, gap_s=0.01)), engine(GOOD, "second")
+
+    _, use = await chat(endless, well).answer("chat", ask(max_tokens=5_000), IntentAnswer, within_s=1.0)
+
+    assert "no whole answer within 0.5 s" in (use.reason or "")
+    assert endless.running == 0
+
+
+async def test_an_answer_beyond_all_measure_is_no_answer() -> None:
+    endless, well = engine("{ " * 40_000), engine(GOOD, "second")
+
+    _, use = await chat(endless, well).answer("chat", ask(max_tokens=100_000), IntentAnswer)
+
+    assert "more than 64000 characters" in (use.reason or "")
+
+
+async def test_an_engine_that_was_slow_a_while_ago_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seat = Seat(engine("Hello."), 1)
+    roles = Roles({"chat": [seat]}, SystemClock())
+    seat.learn(15.0)
+    soon = timedelta(seconds=2)
+    with pytest.raises(DeadlinePassed):
+        await reply(roles, ask(deadline=datetime.now(UTC) + soon))
+
+    later = time.monotonic() + 15
+    monkeypatch.setattr("infra.engines.seats.time.monotonic", lambda: later)
+
+    assert (await reply(roles, ask(deadline=datetime.now(UTC) + soon)))[0] == "Hello."
+    assert seat.first_token_s < 2
+
+
+async def test_what_is_seen_of_first_tokens_is_expected_of_the_next() -> None:
+    roles = chat(engine(Answer("Hello.", first_delay_s=0.2)))
+    await reply(roles)
+    assert 0.01 < roles.seats("chat")[0].first_token_s < 0.2
+
+
+class Odd(ScriptedEngine):
+    """Fails with what no engine should."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(saying("One two three."))
+        self._after = after
+
+    async def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
+        for _ in range(self._after):
+            yield Delta("one ")
+        raise OverflowError("cannot convert float infinity to integer")
+
+
+async def test_whatever_an_engine_fails_with_the_next_one_answers() -> None:
+    text, use = await reply(chat(Odd(0), engine("I am second.", "second")))
+    assert text == "I am second."
+    assert "OverflowError" in (use.reason or "")
+
+
+async def test_what_breaks_in_the_middle_is_a_cut_whatever_it_is() -> None:
+    with pytest.raises(EngineCut, match="OverflowError"):
+        await reply(chat(Odd(2), engine("I am second.", "second")))
+
+
+async def test_what_two_servers_of_one_model_have_to_do_is_added_up() -> None:
+    busy, idle = (Seat(engine(Answer("Hello.", gap_s=1)), 1) for _ in range(2))
+    roles = Roles({"chat": [busy], "intent": [idle]}, SystemClock())
+    async with roles.stream("chat", ask()):
+        assert roles.at_work() == {"scripted/first": (1, 0)}
+
+
+async def test_answers_of_rules_and_earlier_ones_are_not_remembered_as_an_engines() -> None:
+    recalled = RecallingEngine(SystemClock())
+    roles = Roles({"chat": [Seat(recalled, 1)]}, SystemClock(), recalled=recalled)
+    asked = ask(alone="why?")
+    for backend in ("contextual", "recalled"):
+        roles.remember(asked, "Because.", EngineUse(backend=backend, model="m"))
+        with pytest.raises(EngineRefused, match="nothing was answered"):
+            await reply(roles, asked)
+    roles.remember(asked, "Because.", EngineUse(backend="vllm", model="m"))
+    assert (await reply(roles, asked))[0] == "Because."
