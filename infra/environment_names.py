@@ -36,17 +36,16 @@ WELL_KNOWN: Final[Mapping[str, Keys]] = {
     "CHAT_TOP_K": ("chat", "top_k"),
     "CHAT_REPETITION_PENALTY": ("chat", "repetition_penalty"),
 }
-"""Of two names for one key the later one here wins."""
+"""Of two names for one key the later one here wins; an empty one only where the other is empty too."""
 
 
 def meant(variables: Mapping[str, str]) -> Iterator[tuple[Keys, str]]:
     """The keys that are set by well-known names, in the order in which they are to be set. Raises InvalidField."""
-    for name, keys in WELL_KNOWN.items():
+    told: dict[Keys, str] = {}
+    for name, keys in (*WELL_KNOWN.items(), *((name, ("vllm", "model")) for name in MODEL_NAMES)):
         if name in variables:
-            yield keys, variables[name]
-    for name in MODEL_NAMES:
-        if name in variables:
-            yield ("vllm", "model"), variables[name]
+            told[keys] = variables[name] or told.get(keys, "")
+    yield from told.items()
     if any(variables.get(name) for name in BASE_URLS):
         yield ("engine", "backend"), "vllm"  # unless SLM_IMPL says what else listens there
         for name in MODEL_NAMES:

@@ -4,18 +4,21 @@ The environment wins over `.env`, which wins over config.yaml, which wins over t
 written `PARLEY_ENGINE__BACKEND` in the environment. Anything unknown or impossible stops the start.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
 import yaml
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from tzlocal import get_localzone_name
 
 from infra.environment_names import meant
@@ -82,10 +85,20 @@ class ServerSettings(Section):
     def _base_url(cls, url: str | None) -> str | None:
         return _web_address("base_url", url)
 
+    @field_validator("api_key")
+    @classmethod
+    def _sendable(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None:
+            return None
+        plain = key.get_secret_value().strip()
+        if not _can_be_sent(plain):
+            raise InvalidField("api_key", "(hidden)", "printable ASCII without white space: it is sent in a header")
+        return SecretStr(plain)
+
     @field_validator("api_key_file")
     @classmethod
     def _readable(cls, file: Path | None) -> Path | None:
-        if file is not None and not _key_in(file):
+        if file is not None and not _can_be_sent(_key_in(file) or ""):
             raise InvalidField("api_key_file", str(file), "a file that can be read and holds the key")
         return file
 
@@ -112,7 +125,9 @@ class EngineSettings(ServerSettings):
         ours = self.backend == "vllm" and not self.base_url  # then `parley up` starts it, see VllmSettings
         if self.backend in ("openai", "vllm") and not ours and not (self.base_url and self.model):
             missing = "base_url" if not self.base_url else "model"
-            raise InvalidField(missing, None, f"a value, since backend is {self.backend}: the server is not ours")
+            said = "its address, such as http://127.0.0.1:8000" if missing == "base_url" else "its name there"
+            variable = " (engine.model, or VLLM_MODEL_NAME in the environment)" if missing == "model" else ""
+            raise InvalidField(missing, None, f"{said}{variable}, since backend is {self.backend}")
         if self.backend == "gpt4all" and not self.model:
             raise InvalidField("model", None, "a GGUF file, since backend is gpt4all: it comes without a model")
         return self
@@ -141,9 +156,9 @@ class ModelSettings(ServerSettings):
             if self.base_url is not None:
                 raise InvalidField("base_url", self.base_url, f"none, since {self.backend} runs in this process")
             return self
-        for name in ("base_url", "model"):
+        for name, said in (("base_url", "its address, such as http://127.0.0.1:8000"), ("model", "its name there")):
             if not getattr(self, name):
-                raise InvalidField(name, None, f"a value, since backend is {self.backend}: the server is not ours")
+                raise InvalidField(name, None, f"{said}, since backend is {self.backend}")
         return self
 
 
@@ -274,6 +289,8 @@ class Settings(Section):
                 raise InvalidField(f"roles.{role}", role, f"one of the roles {', '.join(ROLE_PORTS)}")
             for name in names:
                 self._checked(f"roles.{role}", name, *ROLE_PORTS[role])
+            if CONTEXTUAL in names[:-1]:
+                raise InvalidField(f"roles.{role}", ", ".join(names), f"{CONTEXTUAL} at the end")
         return self
 
     def _checked(self, field: str, name: str, *ports: str) -> None:
@@ -295,13 +312,6 @@ class Settings(Section):
     def _zone(cls, name: str) -> str:
         return checked_zone("time_zone", name)
 
-    @field_validator("prompts")
-    @classmethod
-    def _folder(cls, folder: Path | None) -> Path | None:
-        if folder is not None and not folder.is_dir():
-            raise InvalidField("prompts", str(folder), "a folder that exists")
-        return folder
-
     @field_validator("currency")
     @classmethod
     def _currency(cls, code: str) -> str:
@@ -310,11 +320,24 @@ class Settings(Section):
         return code
 
 
+def _can_be_sent(key: str) -> bool:
+    return bool(key) and all("!" <= sign <= "~" for sign in key)
+
+
 def _key_in(file: Path) -> str | None:
     try:
         return file.expanduser().read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def checked_prompts(settings: "Settings") -> "Settings":
+    """These settings, if their folder of prompts is there. Raises SettingsError. Only asked at the start: what is gone
+    later is replaced by the prompts that come with Parley.
+    """
+    if settings.prompts is not None and not settings.prompts.is_dir():
+        raise SettingsError(f"prompts: '{settings.prompts}' is not allowed; expected a folder that exists")
+    return settings
 
 
 def checked_zone(field: str, name: str) -> str:
@@ -334,6 +357,11 @@ def checked_vllm(changes: Mapping[str, Any]) -> VllmSettings:
         raise SettingsError(_one_line(refused)) from None
 
 
+_HOLDING_OTHERS: Final = frozenset(
+    name for name, field in Settings.model_fields.items() if field.annotation in Section.__subclasses__()
+) | {"models", "roles", "engine"}
+
+
 def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read the configuration. `config` None: PARLEY_CONFIG, or config.yaml where there is one. Raises SettingsError."""
     process = dict(os.environ) if environment is None else dict(environment)
@@ -342,6 +370,8 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None and name not in process}
     for variables in (dotenv, process):
         _apply(tree, variables)
+    for key in [key for key, value in tree.items() if value is None and key in _HOLDING_OTHERS]:
+        del tree[key]  # `models:` with nothing below it
     try:
         return Settings.model_validate(tree)
     except pydantic.ValidationError as refused:
@@ -392,7 +422,19 @@ def _set(tree: dict[str, Any], keys: tuple[str, ...], value: str) -> None:
         if not isinstance(below, dict):
             raise SettingsError(f"{key}: {shown(below)} is not allowed; expected keys below it, such as {keys[-1]}")
         tree = below
-    tree[keys[-1]] = None if value == "" else value
+    tree[keys[-1]] = None if value == "" else _structured(".".join(keys), value)
+
+
+def _structured(key: str, value: str) -> object:
+    """A list or a mapping is written as JSON in the environment: PARLEY_MODELS='{"big": {...}}'."""
+    if not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        if key.split(".")[0] in _HOLDING_OTHERS:
+            raise SettingsError(f'{key}: a value that is no JSON; expected such as {{"name": "value"}}') from None
+        return value
 
 
 def _one_line(refused: pydantic.ValidationError) -> str:
@@ -402,11 +444,29 @@ def _one_line(refused: pydantic.ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         existing = ", ".join(sorted(_section_at(first["loc"][:-1]).model_fields))
         return f"{key}: there is no such key; expected one of {existing}"
-    value = _without_secrets(key, shown(first["input"]))
+    value = "(missing)" if first["type"] == "missing" else _without_secrets(key, shown(first["input"]))
     if isinstance(cause, InvalidField) and cause.field not in key.split("."):
         key, value = f"{key}.{cause.field}" if key else cause.field, cause.value
-    allowed = cause.expected if isinstance(cause, InvalidField) else first["msg"]
-    return f"{key}: {value} is not allowed; expected {allowed.removeprefix('Input should be ')}"
+    allowed = cause.expected if isinstance(cause, InvalidField) else _expected(first)
+    return f"{key}: {value} is not allowed; expected {allowed}"
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What would be right, in words of a configuration."""
+    place = error["loc"]
+    match error["type"]:
+        case "dict_type" | "model_type" | "dict_attributes_type" | "model_attributes_type":
+            return "keys and values below it, such as `name: value`"
+        case "tuple_type" | "list_type":
+            return "a list, such as [first, second]"
+        case "missing":
+            field = _section_at(place[:-1]).model_fields[str(place[-1])]
+            return (
+                f"one of {', '.join(map(repr, get_args(field.annotation)))}"
+                if get_args(field.annotation)
+                else "a value"
+            )
+    return error["msg"].removeprefix("Input should be ")
 
 
 def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
@@ -427,6 +487,20 @@ def _without_secrets(key: str, value: str) -> str:
 
 
 def _web_address(field: str, url: str | None) -> str | None:
-    if url is not None and not re.match(r"https?://[^/\s]", url):
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        well = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        )  # reading a port checks it
+    except ValueError:
+        well = False
+    if not well or re.search(r"\s", url):
         raise InvalidField(field, url, "an address such as http://127.0.0.1:8000")
     return url
+
+
+def without_login(url: str) -> str:
+    """An address as it may be shown: without user and password."""
+    return re.sub(r"://[^/@\s]*@", "://", url)

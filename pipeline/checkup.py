@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from infra import instance, weights
 from infra.bus import server
 from infra.bus.server import BusServerFailed
-from infra.settings import Settings
+from infra.settings import Settings, without_login
 from infra.weights import Bundled, WeightsMissing
 
 NEEDED: Final = (
@@ -22,6 +23,7 @@ NEEDED: Final = (
     *("pyttsx3", "espeakng-loader", "wordllama", "xllamacpp", "onnxruntime", "opentelemetry-sdk"),
 )
 ROOM_NEEDED_GB: Final = 2.0
+_USUAL_PORTS: Final = {"http": 80, "https": 443, "nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
 INSTALL: Final = "run scripts/demo (or scripts/test), which installs what is missing"
 
 
@@ -129,12 +131,14 @@ def _ports(settings: Settings) -> list[Finding]:
         if url is None:
             found.append(Finding(what, True, "not set: started by `parley up` on a free port of 127.0.0.1"))
             continue
-        host, _, port = url.partition("://")[2].rpartition("@")[2].split("/")[0].partition(":")
+        address = without_login(url)
         try:
-            with socket.create_connection((host, int(port or 4222)), timeout=2):
-                found.append(Finding(what, True, f"{url}: somebody listens"))
+            parts = urlsplit(url)
+            port = parts.port or _USUAL_PORTS.get(parts.scheme, 0)
+            with socket.create_connection((parts.hostname or "", port), timeout=2):
+                found.append(Finding(what, True, f"{address}: somebody listens"))
         except (OSError, ValueError) as error:
-            found.append(Finding(what, False, f"{url}: {error}", "start that server, or leave the key out"))
+            found.append(Finding(what, False, f"{address}: {error}", "start that server, or leave the key out"))
     return found
 
 

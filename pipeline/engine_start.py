@@ -24,7 +24,7 @@ from infra.engines.vllm.installed import Environment
 from infra.engines.vllm.running import VllmNotStarted
 from infra.engines.vllm.server import USUAL_PORT, VllmServer
 from infra.processes import die_with_parent
-from infra.settings import CONTEXTUAL, SHARED, EngineSettings, Settings, SettingsError
+from infra.settings import CONTEXTUAL, SHARED, EngineSettings, Settings, SettingsError, without_login
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.engines import uses_shared
 from schemas.errors import InvalidField, shown
@@ -72,7 +72,7 @@ async def started(settings: Settings, children: Children, tell: Tell, beside: Pa
         return await _llama_cpp(settings, children)
     if engine.base_url is None and engine.backend == "gpt4all":
         return await _gpt4all(settings, children)
-    where = engine.base_url or "minimal mode: no model, replies come from rules"
+    where = without_login(engine.base_url or "") or "minimal mode: no model, replies come from rules"
     tell(f"engine     {engine.backend} ({where})")
     return engine
 

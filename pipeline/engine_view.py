@@ -14,13 +14,13 @@ from infra.clock import SystemClock
 from infra.engines.factory import EngineConfig, make_engine, make_scoring_engine
 from infra.engines.load import EngineLoad, load_of
 from infra.engines.port import Engine, EngineHealth, Role
-from infra.settings import SHARED, Settings
+from infra.settings import SHARED, Settings, without_login
 from pipeline.engines import engine_configs, uses_shared
 from schemas.errors import InvalidField
 
 FALLBACKS_SQL: Final = """
     SELECT count(*) AS replies, count(*) FILTER (WHERE fallback) AS fallbacks
-    FROM engines WHERE time > now() - INTERVAL 1 HOUR
+    FROM engines WHERE time > now() - INTERVAL 1 HOUR AND tenant = $tenant AND run = 'live' AND backend <> 'fixed'
 """
 
 
@@ -58,7 +58,7 @@ async def look(
     configs = engine_configs(settings)
     at_s = time.monotonic()
     seen = await asyncio.gather(*(_seen(name, config, settings) for name, config in configs.items()))
-    listed = [_with_own(engine, before, at_s, asked_for or {}) for engine in seen]
+    listed = [with_own(engine, before, at_s, asked_for or {}) for engine in seen]
     if SHARED not in configs and uses_shared(settings):
         listed.insert(0, _none(settings))
     return Looked(tuple(listed), at_s)
@@ -91,9 +91,10 @@ async def _health(config: EngineConfig) -> EngineHealth:
         await engine.aclose()
 
 
-def _with_own(
+def with_own(
     engine: EngineSeen, before: Looked | None, at_s: float, asked_for: Mapping[str, tuple[int, int]]
 ) -> EngineSeen:
+    """The engine with its speed since the look before, and what workers have in flight and queued there."""
     earlier = next((each for each in before.engines if each.name == engine.name), None) if before else None
     speed = None
     if before is not None and earlier is not None:
@@ -113,7 +114,4 @@ def _none(settings: Settings) -> EngineSeen:
 
 
 def _address(config: EngineConfig) -> str:
-    if config.endpoint is None:
-        return ""
-    scheme, _, rest = config.endpoint.base_url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return without_login(config.endpoint.base_url) if config.endpoint is not None else ""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from infra.bus.connection import Bus
-from infra.settings import Settings
+from infra.settings import Settings, without_login
 from pipeline import engines, topology
 from pipeline.presence import Present, who_is_there
 from schemas import subjects
@@ -82,4 +82,4 @@ async def _engine(settings: Settings) -> tuple[str, bool]:
         return "none found: replies come from `contextual`", True
     health = await engines.engine_health(settings)
     state = "answers" if health.ok else f"does not answer: {health.reason}"
-    return f"{engine.backend} {engine.model or ''} at {engine.base_url} {state}", health.ok
+    return f"{engine.backend} {engine.model or ''} at {without_login(engine.base_url)} {state}", health.ok

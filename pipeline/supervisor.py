@@ -18,7 +18,7 @@ from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
-from infra.settings import EngineSettings, Settings
+from infra.settings import EngineSettings, Settings, without_login
 from pipeline import engine_start, engines, topology
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.presence import who_is_there
@@ -119,7 +119,7 @@ class Supervisor:
             progress.tell()
             await asyncio.sleep(_POLL_S)
         if engine.base_url is not None:
-            self._tell(f"engine     {engine.backend} with {engine.model} answers at {engine.base_url}")
+            self._tell(f"engine     {engine.backend} with {engine.model} answers at {without_login(engine.base_url)}")
 
     async def _restart_when_it_cannot_write(self, bus: Child) -> None:
         """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""

@@ -29,9 +29,11 @@ from infra.engines.port import (
     EngineUnavailable,
     Finish,
 )
+from infra.engines.thinking import Thinking
 
 _DRAIN_TIMEOUT_S: Final = 0.1
 _DONE: Final = "[DONE]"
+_NO_STREAM: Final = "answered no stream of events; is its address that of an OpenAI-compatible server?"
 
 
 class CompatibleEngine:
@@ -51,6 +53,11 @@ class CompatibleEngine:
     def model(self) -> str:
         return self._endpoint.model
 
+    @property
+    def _name(self) -> str:
+        """As reasons name it: two servers may be of one kind."""
+        return f"{self.backend}/{self.model}"
+
     async def generate(self, ask: Ask) -> AsyncGenerator[Delta]:
         """Stream the answer.
 
@@ -59,11 +66,11 @@ class CompatibleEngine:
         """
         left_s = (ask.deadline - self._clock.now()).total_seconds()
         if left_s <= 0:
-            raise DeadlinePassed(f"{self.backend}: the deadline passed {-left_s:.1f} s before it could be asked")
+            raise DeadlinePassed(f"{self._name}: the deadline passed {-left_s:.1f} s before it could be asked")
         now = asyncio.get_running_loop().time
         patience_s = min(self._endpoint.first_token_timeout_s, left_s)
         until = now() + patience_s
-        echo = Echo(ask.continues)
+        echo, thinking = Echo(ask.continues), Thinking()
         heard = _Heard()
         async with AsyncExitStack() as held:
             events: AsyncIterator[ServerSentEvent] | None = None
@@ -74,14 +81,17 @@ class CompatibleEngine:
                         event = await anext(events, None)
                 except TimeoutError:
                     if not heard.started and patience_s == left_s:
-                        raise DeadlinePassed(f"{self.backend}: no token before the deadline") from None
+                        raise DeadlinePassed(f"{self._name}: no token before the deadline") from None
                     waited_s = self._endpoint.stall_timeout_s if heard.started else patience_s
-                    raise heard.broken(f"{self.backend}: silent for {waited_s:.1f} s") from None
-                except (httpx.HTTPError, SSEError) as error:
-                    raise heard.broken(f"{self.backend}: {described(error)}") from error
+                    doing = "still thinking after" if thinking.thinks and not heard.started else "silent for"
+                    raise heard.broken(f"{self._name}: {doing} {waited_s:.1f} s") from None
+                except SSEError as error:
+                    raise heard.broken(f"{self._name}: {_NO_STREAM}") from error
+                except httpx.HTTPError as error:
+                    raise heard.broken(f"{self._name}: {described(error)}") from error
                 if event is None or event.data == _DONE:
                     break
-                text = echo.without(heard.piece(self.backend, event.data))
+                text = echo.without(thinking.left_out(heard.piece(self._name, event.data)))
                 if text:
                     heard.started = True
                     yield Delta(text)
@@ -90,8 +100,10 @@ class CompatibleEngine:
             if events is not None and self._dialect.keeps_alive:
                 await _drained(events)
         if heard.finish is None:
-            raise heard.broken(f"{self.backend}: the stream ended without a finish reason")
-        yield Delta(echo.rest(), heard.finish, heard.prompt_tokens, heard.completion_tokens)
+            raise heard.broken(f"{self._name}: the stream ended without a finish reason")
+        yield Delta(
+            echo.without(thinking.rest()) + echo.rest(), heard.finish, heard.prompt_tokens, heard.completion_tokens
+        )
 
     async def health(self) -> EngineHealth:
         return await probed(self._http, [path for path in (self._dialect.health_path, MODELS_PATH) if path])
@@ -109,7 +121,7 @@ class CompatibleEngine:
             # A kept connection that the server hung up on just now. Not a byte of an answer had come: ask anew, once.
             response = await held.enter_async_context(self._request(ask))
         if response.is_error:
-            raise refusal(self.backend, response.status_code, (await response.aread()).decode(errors="replace"))
+            raise refusal(self._name, response.status_code, (await response.aread()).decode(errors="replace"))
         return EventSource(response).aiter_sse()
 
     def _request(self, ask: Ask) -> AbstractAsyncContextManager[httpx.Response]:
@@ -135,6 +147,8 @@ class CompatibleEngine:
             body[self._dialect.penalty] = ask.repetition_penalty
         if self._dialect.priority:
             body["priority"] = int(ask.priority)
+        if self._dialect.template:
+            body["chat_template_kwargs"] = dict(self._dialect.template)
         if ask.schema is not None and self._endpoint.use_grammar:
             body.update(self._dialect.forcing(ask.schema))
         if ask.continues:

@@ -18,6 +18,7 @@ class Dialect:
     top_k: bool = False
     continuing: tuple[tuple[str, bool], ...] = ()  # added to the body when the assistant has begun already
     keeps_alive: bool = True
+    template: tuple[tuple[str, bool], ...] = ()  # what the chat template is told: a voice cannot wait for thinking
     health_path: str | None = None
     grammar: Literal["json_schema", "structural_tag", "llguidance"] = "json_schema"  # how it is forced into a schema
 
@@ -39,19 +40,27 @@ class Dialect:
                 return {"response_format": {"type": "json_schema", "json_schema": told}}
 
 
+_NO_THINKING: Final = (("enable_thinking", False),)  # Qwen3's word for it; templates without it do not mind
 VLLM: Final = Dialect(
     "vllm",
     priority=True,
     penalty="repetition_penalty",
     top_k=True,
     continuing=(("continue_final_message", True), ("add_generation_prompt", False)),
+    template=_NO_THINKING,
     health_path="/health",
     grammar="structural_tag",
 )
 # It announces keep-alive and hangs up after each stream all the same, so a kept connection would fail the next ask.
 # xllamacpp is built with LLGuidance; a llama-server of your own that is not refuses this grammar: name it `openai`.
 LLAMA_CPP: Final = Dialect(
-    "llama.cpp", penalty="repeat_penalty", top_k=True, keeps_alive=False, health_path="/health", grammar="llguidance"
+    "llama.cpp",
+    penalty="repeat_penalty",
+    top_k=True,
+    template=_NO_THINKING,
+    keeps_alive=False,
+    health_path="/health",
+    grammar="llguidance",
 )
 OPENAI: Final = Dialect("openai")  # the bare protocol: some servers refuse a field that they do not know
 # Ours, from infra/engines/chat_server.py: one request at a time, the others by priority. It ignores `response_format`:

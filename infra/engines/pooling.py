@@ -45,6 +45,11 @@ class PoolingServer:
     def model(self) -> str:
         return self._endpoint.model
 
+    @property
+    def _name(self) -> str:
+        """As reasons name it: two servers may be of one kind."""
+        return f"{self.backend}/{self.model}"
+
     async def embed(self, texts: Sequence[str], deadline: datetime) -> Vectors:
         """Raises EngineRefused, EngineUnavailable, DeadlinePassed; vectors are brought to length 1."""
         _few(texts)
@@ -57,7 +62,7 @@ class PoolingServer:
         except (KeyError, TypeError, ValueError) as error:
             raise self._odd("embeddings", error) from error
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
-            raise EngineUnavailable(f"{self.backend}: vectors of shape {vectors.shape} that are not all numbers")
+            raise EngineUnavailable(f"{self._name}: vectors of shape {vectors.shape} that are not all numbers")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = vectors / np.maximum(norms, _SMALLEST_NORM)
         return unit
@@ -75,7 +80,7 @@ class PoolingServer:
         except (KeyError, TypeError, ValueError) as error:
             raise self._odd("scores", error) from error
         if not all(math.isfinite(score) for score in scores):
-            raise EngineUnavailable(f"{self.backend}: scores that are not all numbers: {scores}")
+            raise EngineUnavailable(f"{self._name}: scores that are not all numbers: {scores}")
         if all(0 <= score <= 1 for score in scores):
             return tuple(scores)
         return tuple(1 / (1 + math.exp(-max(-60.0, min(60.0, score)))) for score in scores)
@@ -89,27 +94,27 @@ class PoolingServer:
     async def _told(self, path: str, body: dict[str, Any], deadline: datetime) -> dict[str, Any]:
         left_s = (deadline - self._clock.now()).total_seconds()
         if left_s <= 0:
-            raise DeadlinePassed(f"{self.backend}: the deadline passed {-left_s:.1f} s before it could be asked")
+            raise DeadlinePassed(f"{self._name}: the deadline passed {-left_s:.1f} s before it could be asked")
         patience_s = min(left_s, self._endpoint.first_token_timeout_s)
         try:
             async with asyncio.timeout(patience_s):
                 response = await self._http.post(path, json=body)
         except TimeoutError:
-            raise EngineUnavailable(f"{self.backend}: silent for {patience_s:.1f} s") from None
+            raise EngineUnavailable(f"{self._name}: silent for {patience_s:.1f} s") from None
         except httpx.HTTPError as error:
-            raise EngineUnavailable(f"{self.backend}: {described(error)}") from error
+            raise EngineUnavailable(f"{self._name}: {described(error)}") from error
         if response.is_error:
-            raise refusal(self.backend, response.status_code, response.text)
+            raise refusal(self._name, response.status_code, response.text)
         try:
             told = response.json()
         except ValueError as error:
             raise self._odd("JSON", error) from error
         if not isinstance(told, dict):
-            raise EngineUnavailable(f"{self.backend}: {path} answered no JSON object")
+            raise EngineUnavailable(f"{self._name}: {path} answered no JSON object")
         return told
 
     def _odd(self, what: str, error: Exception) -> EngineUnavailable:
-        return EngineUnavailable(f"{self.backend}: an answer without {what}: {type(error).__name__} {error}")
+        return EngineUnavailable(f"{self._name}: an answer without {what}: {type(error).__name__} {error}")
 
 
 class LocalEmbeddings:

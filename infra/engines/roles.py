@@ -5,7 +5,7 @@ continues by asking anew with `Ask.continues`, and by then the broken engine is 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -82,8 +82,10 @@ class Roles:
         return listed
 
     @asynccontextmanager
-    async def stream(self, role: Role, ask: Ask) -> AsyncIterator[Reply]:
+    async def stream(self, role: Role, ask: Ask, without: Collection[str] = ()) -> AsyncIterator[Reply]:
         """Start an answer and stream it; leaving the context aborts what is still being generated.
+
+        `without`: names (`backend/model`) of engines that have already given no usable answer to this.
 
         Falls down the list as long as no token has come. Raises EngineCut while iterating; EngineUnavailable,
         EngineRefused or DeadlinePassed (the last engine's) when no engine could start, with all reasons.
@@ -92,6 +94,9 @@ class Roles:
         async with AsyncExitStack() as held:
             listed = self.seats(role)
             for place, seat in enumerate(listed):
+                if seat.name in without:
+                    missed.append(EngineUnavailable(f"{seat.name}: said nothing usable"))
+                    continue
                 attempt = AsyncExitStack()
                 try:
                     deltas = await self._started(attempt, seat, self._asked(place, listed, ask))

@@ -78,7 +78,11 @@ class Prompts:
         try:
             messages = version.template.filled(values, version.examples, history)
         except PromptBroken as error:
-            raise PromptBroken(f"prompt {name!r}: {error}") from error
+            if (shipped := self._shipped(name)).sha256 == version.sha256:
+                raise PromptBroken(f"prompt {name!r}: {error}") from error
+            log.warning("prompt %s cannot be filled in (%s): the one that comes with Parley is used", name, error)
+            version = shipped
+            messages = version.template.filled(values, version.examples, history)
         return Rendered(messages, PromptUse(name=name, sha256=version.sha256))
 
     def version(self, name: str) -> Version:
@@ -95,11 +99,15 @@ class Prompts:
                 log.warning("prompt %s stays as it was: %s", name, error)
         return self._kept[name]
 
-    def _stamps(self, name: str) -> tuple[_Stamp, ...]:
-        return tuple(self._stamp(file) for file in files_of(name))
+    def _shipped(self, name: str) -> Version:
+        """The one that comes with Parley, whatever own files say. Raises PromptMissing, PromptBroken."""
+        return self._read(name, tuple(self._stamp(file, [self._shelf.folder]) for file in files_of(name)))
 
-    def _stamp(self, file: str) -> _Stamp:
-        for folder in self._folders:
+    def _stamps(self, name: str) -> tuple[_Stamp, ...]:
+        return tuple(self._stamp(file, self._folders) for file in files_of(name))
+
+    def _stamp(self, file: str, folders: Sequence[Path]) -> _Stamp:
+        for folder in folders:
             path = folder / file
             try:
                 stat = path.stat()

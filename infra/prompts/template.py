@@ -71,6 +71,8 @@ class Template:
                 raise PromptBroken(f"line {error.lineno}: {error.message}") from error
             except jinja2.TemplateError as error:
                 raise PromptBroken(str(error)) from error
+            except (RecursionError, MemoryError) as error:
+                raise PromptBroken("too deeply nested") from error
         self.variables = frozenset(asked)
         for role, part in zip(roles, texts, strict=True):
             if role in ("examples", "history") and part.strip():
@@ -137,7 +139,7 @@ def _rendered(template: jinja2.Template, part: str, values: Mapping[str, object]
         return template.render(values)
     except jinja2.TemplateError as error:
         raise PromptBroken(f"part {part!r}: {error}") from error
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
         raise PromptBroken(f"part {part!r}: {type(error).__name__}: {error}") from error  # of a value, within jinja2
 
 

@@ -60,7 +60,7 @@ async def _status() -> tuple[Looked, Mapping[str, int] | None]:
     async with _bus(settings) as bus:
         before = await look(settings)
         await asyncio.sleep(BETWEEN_LOOKS_S)
-        return await look(settings, before, await _at_work(bus)), await _fallbacks(bus)
+        return await look(settings, before, await _at_work(bus)), await _fallbacks(bus, settings.tenant)
 
 
 async def _watch(every_s: float) -> None:
@@ -71,7 +71,7 @@ async def _watch(every_s: float) -> None:
             while True:
                 began = time.monotonic()
                 looked = await look(settings, looked, await _at_work(bus))
-                live.update(Text(f"{_shown(looked)}\n{_told(await _fallbacks(bus))}"), refresh=True)
+                live.update(Text(f"{_shown(looked)}\n{_told(await _fallbacks(bus, settings.tenant))}"), refresh=True)
                 await asyncio.sleep(max(0.0, every_s - (time.monotonic() - began)))
 
 
@@ -90,11 +90,11 @@ async def _at_work(bus: Bus | None) -> Mapping[str, tuple[int, int]]:
     return at_engines(await gathered(bus, SystemClock(), wait_s=0.2)) if bus is not None else {}
 
 
-async def _fallbacks(bus: Bus | None) -> Mapping[str, int] | None:
+async def _fallbacks(bus: Bus | None, tenant: str) -> Mapping[str, int] | None:
     if bus is None:
         return None
     try:
-        table = await ask_log(bus, FALLBACKS_SQL)
+        table = await ask_log(bus, FALLBACKS_SQL, {"tenant": tenant})
     except EventLogError:
         return None
     replies, fallbacks = table.rows[0]
@@ -118,7 +118,7 @@ def _shown(looked: Looked) -> str:
             f"    for {', '.join(each.roles) or 'no role'}",
             f"    {', '.join(facts)}",
         ]
-    return "\n".join(lines)
+    return "\n".join(lines) or "no engine: replies come from rules (minimal mode)"
 
 
 def _told(fallbacks: Mapping[str, int] | None) -> str:

@@ -36,7 +36,7 @@ def listed(as_json: AsJson = False) -> None:
     with exits.told():
         from pipeline.prompt_catalogue import SHELVES
 
-        own = configuration.load().prompts
+        own = configuration.checked_prompts(configuration.load()).prompts
         rows = [_row(shelf, given, own) for shelf in SHELVES for given in shelf.prompts]
         if as_json:
             print(json.dumps(rows))
@@ -57,7 +57,7 @@ def show(name: Name) -> None:
     with exits.told():
         from pipeline.prompt_catalogue import opened
 
-        prompts, _ = opened(name, configuration.load().prompts)
+        prompts, _ = opened(name, configuration.checked_prompts(configuration.load()).prompts)
         version = prompts.version(name)
         print(f"{name}: {', '.join(_files(version))}, sha256 {version.sha256}", file=sys.stderr)
         print(version.text.rstrip("\n"))
@@ -83,7 +83,7 @@ def render(
         from infra.engines.port import Message
         from pipeline.prompt_catalogue import opened
 
-        prompts, given = opened(name, configuration.load().prompts)
+        prompts, given = opened(name, configuration.checked_prompts(configuration.load()).prompts)
         values, turns = (dict(given.sample), []) if data is None else _read(data)
         if turns and not given.history:
             raise InvalidField("history", f"{len(turns)} turns", f"none: {name} is not given any")
@@ -107,7 +107,7 @@ def check() -> None:
     with exits.told():
         from pipeline.prompt_catalogue import SHELVES, checked
 
-        found = checked(configuration.load().prompts)
+        found = checked(configuration.checked_prompts(configuration.load()).prompts)
         for trouble in found:
             print(trouble)
         if found:

@@ -47,7 +47,7 @@ def up(
     """
     with exits.told():
         os.umask(PRIVATE_UMASK)
-        settings = configuration.load()
+        settings = configuration.checked_prompts(configuration.load())
         names = tuple(topology.PROCESSES if only is None else (name.strip() for name in only.split(",")))
         for name in names:
             if name not in topology.PROCESSES:

@@ -52,6 +52,8 @@ class Draft:
         self._plan = plan
         self._use: EngineUse | None = None
         self._notes: list[str] = []
+        self._broke = False  # an engine did in the middle: what follows is not its own
+        self._unusable: set[str] = set()  # names of engines that said nothing that can be spoken
 
     @property
     def use(self) -> EngineUse | None:
@@ -59,7 +61,8 @@ class Draft:
         if self._use is None or not self._notes:
             return self._use
         reasons = [self._use.reason] if self._use.reason else []
-        return self._use.model_copy(update={"reason": "; ".join([*reasons, *self._notes])})
+        changes = {"reason": "; ".join([*reasons, *self._notes]), "fallback": self._use.fallback or self._broke}
+        return self._use.model_copy(update=changes)
 
     async def rest(self) -> AsyncGenerator[Spoken]:
         """The sentences that are still to be said, the last one marked. Raises EngineError when no engine starts."""
@@ -103,6 +106,18 @@ class Draft:
         return self.sentences[len(self._plan.opening) :]
 
     async def _of_engine(self, ask: Ask) -> AsyncGenerator[Spoken]:
+        """What an engine says, with a last sentence."""
+        async with aclosing(self._heard(ask)) as heard:
+            async for spoken in heard:
+                yield spoken
+                if spoken.last:
+                    return
+        async with aclosing(self._ended(ask)) as ending:
+            async for spoken in ending:
+                yield spoken
+
+    async def _heard(self, ask: Ask) -> AsyncGenerator[Spoken]:
+        """The engine's sentences; the last is only marked where the engine itself has come to an end."""
         stream = SentenceStream()
         async with aclosing(self._texts(replace(ask, continues=" ".join(self._own)))) as texts:
             async for text in texts:
@@ -121,8 +136,6 @@ class Draft:
                     if tidy.text:
                         yield Spoken(tidy.text, last=bool(ends) or full)
                     if ends or (full and tidy.text):
-                        if not tidy.text:
-                            yield self._ending()
                         return
         for spoken in self._tail(stream):
             yield spoken
@@ -138,27 +151,38 @@ class Draft:
                 self._notes.append(f"stopped at {tidy.ends}")
                 break
         texts = texts[: max(1, self._plan.max_sentences - len(self._own))]
-        if not texts:
-            return [self._ending()]
-        if not whole and not texts[-1].endswith((".", "!", "?")):
+        if texts and not whole and not texts[-1].endswith((".", "!", "?")):
             texts[-1] += " ..."
         return [Spoken(text, place == len(texts)) for place, text in enumerate(texts, start=1)]
 
-    def _ending(self) -> Spoken:
-        """A last sentence where the engine gave none."""
+    async def _ended(self, ask: Ask) -> AsyncGenerator[Spoken]:
+        """What follows where the engine gave nothing to end with: the next engine, if nothing at all was said yet."""
         if self._own:
-            return Spoken(CLOSING, last=True)
+            yield Spoken(CLOSING, last=True)
+            return
+        self._notes.append(f"{_name(self._use)} said nothing usable")
+        if self._use is not None and _name(self._use) not in self._unusable:
+            self._unusable.add(_name(self._use))
+            before, self.finish, self._use = self._use, "stop", None
+            try:
+                async with aclosing(self._of_engine(replace(ask, continues=""))) as generated:
+                    async for spoken in generated:
+                        yield spoken
+                return
+            except EngineError as error:
+                self._notes.append(str(error))
+                self._use = before
         self.finish = "error"
-        self._notes.append("the engine said nothing usable")
-        return Spoken(NO_ANSWER, last=True)
+        yield Spoken(NO_ANSWER, last=True)
 
     async def _texts(self, ask: Ask) -> AsyncGenerator[str | None]:
         """The engine's text in pieces, continued on the next engine when one breaks. None: it begins anew."""
         heard = ask.continues
         for _ in range(_BREAKS_MAX + 1):
             nothing = True
+            asked = replace(ask, continues=neutral(heard))
             try:
-                async with self._roles.stream("chat", replace(ask, continues=neutral(heard))) as reply:
+                async with self._roles.stream("chat", asked, self._unusable) as reply:
                     pieces = 0
                     try:
                         async for delta in reply:
@@ -173,7 +197,7 @@ class Draft:
                         self._count(reply, pieces)
             except EngineCut as cut:
                 self._notes.append(str(cut))
-                self.finish = "error"
+                self.finish, self._broke = "error", True
                 continue
             except EngineError as error:
                 if not heard:
@@ -196,6 +220,10 @@ class Draft:
         used = reply.tokens
         completion = self.tokens.completion + (used.completion or pieces)
         self.tokens = TokenUse(prompt=self.tokens.prompt + used.prompt, completion=completion)
+
+
+def _name(use: EngineUse | None) -> str:
+    return f"{use.backend}/{use.model}" if use is not None else "the engine"
 
 
 def _overlap(said: Sequence[str], closing: Sequence[str]) -> int:

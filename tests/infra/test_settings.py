@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from infra.settings import Section, Settings, SettingsError, load
+from infra.settings import Section, Settings, SettingsError, checked_prompts, load
 
 SECRET = "sk-very-secret"
 Loads = Callable[..., Settings]
@@ -177,10 +177,13 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "telemetry: {otlp_endpoint: localhost}",
         "telemetry.otlp_endpoint: 'localhost' is not allowed; expected an address such as http://",
     ),
-    "a server without address": ("engine: {backend: openai}", "engine.base_url: None is not allowed; expected a value"),
+    "a server without address": (
+        "engine: {backend: openai}",
+        "engine.base_url: None is not allowed; expected its address",
+    ),
     "a vllm without model": (
         "engine: {backend: vllm, base_url: 'http://x'}",
-        "engine.model: None is not allowed; expected a value, since backend is vllm",
+        "engine.model: None is not allowed; expected its name there (engine.model, or VLLM_MODEL_NAME in ",
     ),
     "no port": ("vllm: {port: 70000}", "vllm.port: 70000 is not allowed; expected less than or equal to 65535"),
     "too much memory": ("vllm: {gpu_memory_utilization: 90}", "vllm.gpu_memory_utilization: 90 is not allowed; expect"),
@@ -188,7 +191,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "no type": ("vllm: {dtype: int3}", "vllm.dtype: 'int3' is not allowed; expected 'auto', 'float16', "),
     "a server without model": (
         "engine: {backend: openai, base_url: 'http://x'}",
-        "engine.model: None is not allowed; expected a value, since backend is openai",
+        "engine.model: None is not allowed; expected its name there (engine.model, or VLLM_MODEL_NAME in ",
     ),
     "gpt4all without a model": (
         "engine: {backend: gpt4all}",
@@ -438,3 +441,75 @@ def test_a_key_may_lie_in_a_file_of_its_own(loads: Loads, refusal: Callable[...,
     expected = "expected a file that can be read and holds the key"
     assert refusal(model % "") == f"models.big.api_key_file: '{file}' is not allowed; {expected}"
     assert refusal("engine: {api_key_file: nowhere}") == f"engine.api_key_file: 'nowhere' is not allowed; {expected}"
+
+
+@pytest.mark.parametrize("key", ["with space", "schlüssel", "line\nbreak"])
+def test_a_key_that_cannot_be_sent_is_refused_unseen(refusal: Callable[..., str], key: str) -> None:
+    line = refusal(PARLEY_ENGINE__API_KEY=key)
+    expected = "printable ASCII without white space: it is sent in a header"
+    assert line == f"engine.api_key: (hidden) is not allowed; expected {expected}"
+
+
+def test_white_space_around_a_key_is_not_part_of_it(loads: Loads) -> None:
+    assert loads(f"engine:\n  api_key: |\n    {SECRET}\n").engine.key == SECRET
+
+
+def test_a_missing_field_is_told_without_what_stands_beside_it(refusal: Callable[..., str]) -> None:
+    line = refusal(f"models: {{big: {{model: y, api_key: {SECRET}}}}}")
+    assert line.startswith(
+        "models.big.backend: (missing) is not allowed; expected one of 'vllm', 'llama.cpp', 'openai'"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999", "http://[::1", "http://", "ftp://x", "http://a b", "http://x:0"]
+)
+def test_an_address_that_is_none_is_refused(refusal: Callable[..., str], url: str) -> None:
+    assert refusal(PARLEY_ENGINE__BASE_URL=url).startswith(
+        f"engine.base_url: '{url}' is not allowed; expected an address"
+    )
+
+
+def test_lists_and_mappings_may_be_json_in_the_environment(loads: Loads, refusal: Callable[..., str]) -> None:
+    models = '{"big": {"backend": "openai", "base_url": "http://x", "model": "m"}}'
+    settings = loads(PARLEY_MODELS=models, PARLEY_ROLES='{"chat": ["big"]}', PARLEY_VLLM__EXTRA_ARGS='["--seed", "1"]')
+    assert settings.roles == {"chat": ("big",)}
+    assert settings.vllm.extra_args == ("--seed", "1")
+    assert loads(PARLEY_MODELS=models, PARLEY_ROLES__CHAT='["big", "shared"]').roles["chat"] == ("big", "shared")
+    assert refusal(PARLEY_MODELS="{broken").startswith("models: a value that is no JSON; expected such as {")
+
+
+def test_a_section_with_nothing_below_it_is_one_with_its_defaults(loads: Loads) -> None:
+    assert loads("models:\nroles:\nengine:\nvllm:\n") == loads()
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ("models: [a]", "models: (hidden) is not allowed; expected keys and values below it"),
+        ("models: {big: hello}", "models.big: (hidden) is not allowed; expected keys and values below it"),
+        ("vllm: {extra_args: --seed 1}", "vllm.extra_args: '--seed 1' is not allowed; expected a list, such as"),
+        (
+            "roles: {chat: [contextual, shared]}",
+            "roles.chat: 'contextual, shared' is not allowed; expected contextual at",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_words_of_a_configuration(
+    refusal: Callable[..., str], config: str, line: str
+) -> None:
+    assert refusal(config).startswith(line)
+
+
+def test_an_empty_name_leaves_what_its_other_name_says(loads: Loads) -> None:
+    settings = loads(
+        VLLM_SERVER_URL="http://h", VLLM_BASE_URL="", VLLM_MODEL_NAME="m", CHAT_MODEL_NAME="", VLLM_PORT="81"
+    )
+    assert (settings.engine.base_url, settings.engine.model, settings.vllm.model) == ("http://h", "m", "m")
+    assert loads(VLLM_PORT="81", VLLM_SERVER_PORT="").vllm.port == 81
+
+
+def test_a_folder_of_prompts_is_looked_for_at_the_start_only(loads: Loads) -> None:
+    settings = loads("prompts: gone")
+    with pytest.raises(SettingsError, match="prompts: 'gone' is not allowed; expected a folder that exists"):
+        checked_prompts(settings)

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infra.clock import SetClock, SystemClock
-from infra.engines.compatible import CompatibleEngine
+from infra.engines.compatible import CompatibleEngine, _Heard
 from infra.engines.dialects import LLAMA_CPP, OPENAI, VLLM, Dialect
 from infra.engines.echo import Echo
-from infra.engines.http import Endpoint
-from infra.engines.port import Ask, DeadlinePassed, EngineCut, EngineUnavailable, Message, Priority
+from infra.engines.http import Endpoint, refusal
+from infra.engines.port import Ask, DeadlinePassed, EngineCut, EngineRefused, EngineUnavailable, Message, Priority
 from infra.engines.scripted import Answer, Script, ScriptedEngine, saying
 from infra.engines.scripted_server import Manners, served
 
@@ -146,7 +146,7 @@ async def test_a_deadline_that_comes_first_is_told_as_such() -> None:
 
 async def test_an_answer_that_is_no_stream_is_unavailable_not_a_crash() -> None:
     async with client(saying("Hi."), Manners(plain_json=True)) as engine:
-        with pytest.raises(EngineUnavailable, match="SSEError"):
+        with pytest.raises(EngineUnavailable, match="answered no stream of events; is its address"):
             await said(engine)
 
 
@@ -171,3 +171,58 @@ async def test_a_proxy_in_the_environment_does_not_come_between(monkeypatch: pyt
 
 def test_the_key_is_not_shown_when_an_endpoint_is_printed() -> None:
     assert "secret" not in repr(Endpoint("http://127.0.0.1", "m", "secret"))
+
+
+async def test_thinking_is_left_out_and_an_answer_of_nothing_else_is_empty() -> None:
+    async with client(saying("<think>I should say hello.</think>Hello there.")) as engine:
+        assert await said(engine) == "Hello there."
+    async with client(saying("<think>I should say hello.</think>")) as engine:
+        assert await said(engine) == ""
+
+
+async def test_an_engine_that_thinks_for_too_long_is_told_as_such() -> None:
+    thinks = Answer("<think>" + "hm " * 100, gap_s=0.02)
+    async with client(lambda _: thinks, first_token_timeout_s=0.3) as engine:
+        with pytest.raises(EngineUnavailable, match=r"vllm/scripted: still thinking after 0\.3 s"):
+            await said(engine, replace(HELLO, max_tokens=200))
+
+
+async def test_templates_are_told_not_to_think_where_the_server_takes_that() -> None:
+    for dialect, told in ((VLLM, {"enable_thinking": False}), (LLAMA_CPP, {"enable_thinking": False}), (OPENAI, None)):
+        manners = Manners()
+        async with client(saying("Hi."), manners, dialect) as engine:
+            await said(engine)
+        assert manners.requests[0].get("chat_template_kwargs") == told
+
+
+async def test_an_error_quotes_nothing_of_the_key() -> None:
+    """Settings refuse such a key; whoever passes one all the same must not find it in an event."""
+    engine = CompatibleEngine(Endpoint("http://127.0.0.1:9", "m", api_key="sk-SECRET\n"), VLLM, SystemClock())
+    with pytest.raises(EngineUnavailable) as failed:
+        await said(engine)
+    health = await engine.health()
+    assert "SECRET" not in f"{failed.value} {health}"
+    await engine.aclose()
+
+
+@pytest.mark.parametrize(
+    "event",
+    ['{"choices": [], "usage": {"prompt_tokens": 1e999}}', '{"usage": {"prompt_tokens": "many"}}', "[" * 100_000],
+)
+async def test_numbers_and_nesting_without_bounds_are_an_answer_that_cannot_be_read(event: str) -> None:
+    with pytest.raises(EngineUnavailable, match="an event that is no answer"):
+        _Heard().piece("e", event)
+
+
+def test_fewer_than_no_tokens_are_none() -> None:
+    heard = _Heard()
+    heard.piece("e", '{"usage": {"prompt_tokens": -3, "completion_tokens": -1}}')
+    assert (heard.prompt_tokens, heard.completion_tokens) == (0, 0)
+
+
+@pytest.mark.parametrize(("status", "later"), [(429, True), (408, True), (503, True), (400, False), (401, False)])
+def test_a_server_that_is_busy_is_unavailable_and_one_that_refuses_is_not(status: int, later: bool) -> None:
+    error = refusal("e", status, '{"error": {"message": "no"}}')
+    assert isinstance(error, EngineUnavailable if later else EngineRefused)
+    assert str(error) == f"e: HTTP {status} no"
+    assert str(refusal("e", status, "[" * 100_000)).startswith(f"e: HTTP {status} [[")

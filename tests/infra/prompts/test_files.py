@@ -223,3 +223,21 @@ def test_a_user_cannot_begin_a_part(shelf: Shelf) -> None:
 def test_a_user_cannot_use_the_template_language(shelf: Shelf) -> None:
     rendered = Prompts(shelf).render("reply", {**VALUES, "talk": "{{ name }}{% raw %}"})
     assert rendered.messages[-1].content == "{{ name }}{% raw %}"
+
+
+def test_an_own_template_that_fits_its_sample_and_no_real_value_is_left_for_the_shipped_one(
+    shelf: Shelf, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (own / "reply.txt").write_text("--- system\n{{ name }}\n--- user\n{{ talk }}{{ 1 // (talk | length - 2) }}")
+    prompts = Prompts(shelf, own)
+    shipped = Prompts(shelf).render("reply", {**VALUES, "talk": "Hi"})
+
+    assert prompts.render("reply", {**VALUES, "talk": "Hi"}) == shipped
+    assert "the one that comes with Parley is used" in caplog.text
+    assert prompts.render("reply", {**VALUES, "talk": "Hello you"}).use.sha256 != shipped.use.sha256
+
+
+def test_nesting_without_bounds_is_a_mistake_as_any_other(shelf: Shelf, own: Path) -> None:
+    (own / "reply.txt").write_text("--- user\n{{ " + "(" * 3_000 + "talk" + ")" * 3_000 + " }}")
+    with pytest.raises(PromptBroken, match="too deeply nested"):
+        Prompts(shelf, own)

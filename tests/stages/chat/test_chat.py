@@ -214,6 +214,25 @@ async def test_garbage_becomes_an_honest_sentence(garbage: str) -> None:
     assert "nothing usable" in (reply(facts).engine.reason or "")
 
 
+@pytest.mark.parametrize("garbage", ["   \n ", "<|im_end|>Hi", "..."])
+async def test_what_cannot_be_spoken_is_followed_by_the_next_engine_and_told(garbage: str) -> None:
+    odd = ScriptedEngine(saying(garbage), model="odd")
+    facts = await told(given(odd, ScriptedEngine(saying("It is blue."), model="next")), request())
+    assert spoken(facts) == [(0, "It is blue.", True)]
+    used = reply(facts).engine
+    assert (used.model, used.fallback) == ("next", True)
+    assert "scripted/odd: said nothing usable" in (used.reason or "")
+    assert odd.running == 0
+    assert reply(facts).candidates[0].finish == "stop"
+
+
+async def test_a_reply_that_broke_off_is_told_as_one_in_which_something_was_missing() -> None:
+    cut = ScriptedEngine(lambda _: Answer("The sky is blue. It is", cut_after=5))
+    facts = await told(given(cut), request())
+    assert [text for _, text, _ in spoken(facts)] == ["The sky is blue.", CLOSING]
+    assert reply(facts).engine.fallback
+
+
 async def test_endless_repetition_is_stopped_and_told() -> None:
     engine = ScriptedEngine(lambda _: Answer("I like tea. " * 40, gap_s=0.001))
     facts = await told(given(engine, sampling=Sampling(max_tokens=200)), request())
