@@ -79,7 +79,7 @@ def _shared(engine: EngineSettings) -> "EngineConfig | None":
 
     if engine.backend == CONTEXTUAL or engine.base_url is None:
         return None
-    backend = "llama.cpp" if engine.backend == "auto" else engine.backend
+    backend = "openai" if engine.backend == "auto" else engine.backend  # an address of any kind: the bare protocol
     return EngineConfig(backend=backend, endpoint=_endpoint(engine), places=engine.places)
 
 

@@ -199,6 +199,9 @@ def main(name: str, command: Callable[[Sequence[str]], int], arguments: Sequence
     except (SettingsError, InvalidField) as refused:
         print(f"{name}: {refused}", file=sys.stderr)
         return 2
+    except OSError as failed:
+        print(f"{name}: data_dir: {failed.filename}: {failed.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 1
 

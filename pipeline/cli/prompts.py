@@ -134,6 +134,9 @@ def _read(file: str) -> tuple[dict[str, Any], "Sequence[Any]"]:
     text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8", errors="replace")
     try:
         values = json.loads(text)
+        json.dumps(values, ensure_ascii=False).encode()  # "\\ud800" is half a sign: it can be neither shown nor sent
+    except RecursionError:
+        raise InvalidField("--with", file, "JSON that is nested less deeply") from None
     except ValueError as error:
         raise InvalidField("--with", file, f"JSON: {error}") from None
     if not isinstance(values, dict):

@@ -26,7 +26,7 @@ def stop_turn(
 ) -> None:
     """Stop a turn: generation ends, no further sentence is spoken, history keeps what was heard.
 
-    Exit status 1 when it had already ended.
+    Exit status 1 when it had already ended otherwise.
     """
     with exits.told():
         end = asyncio.run(_stop(checked_uuid7("TURN", turn), played))

@@ -183,10 +183,12 @@ def text_of(log: Path) -> str:
 
 def why_it_ended(log: str, status: int) -> Reason:
     """The reason for a process that ended with this exit status; negative is the signal that ended it."""
+    before, served, since = log.partition(_STARTED)
     for sign in _SIGNS:
-        if found := re.search(sign.pattern, log):
+        if found := re.search(sign.pattern, since if served else before):
             groups = [group or "fewer tokens" for group in found.groups()]
-            return Reason(f"vLLM did not start: {sign.means.format(*groups)}", sign.lasting)
+            verb = "ended" if served else "did not start"
+            return Reason(f"vLLM {verb}: {sign.means.format(*groups)}", sign.lasting and not served)
     if status == -signal.SIGKILL or "Killed" in log[-2_000:]:
         return Reason("vLLM was killed: most likely the machine ran out of memory; take a smaller model", False)
     if "died unexpectedly" in log or re.search(r"Failed core proc\(s\): \{[^}]*-9", log):

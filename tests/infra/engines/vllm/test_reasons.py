@@ -63,3 +63,15 @@ def test_how_far_it_is_follows_the_log() -> None:
 
     assert len(set(told)) == len(steps)
     assert (told[0], told[-1]) == ("loading libraries", "almost there")
+
+
+def test_what_happened_before_it_served_is_no_reason_for_its_later_end() -> None:
+    log = "Loading lora x failed: No adapter found for /x\nINFO: Application startup complete.\nbusy"
+
+    reason = why_it_ended(log, -9)
+
+    assert reason.line.startswith("vLLM was killed")
+    assert not reason.lasting
+    out_of_memory = why_it_ended(f"{log}\ntorch.OutOfMemoryError: CUDA out of memory", 1)
+    assert out_of_memory.line.startswith("vLLM ended: out of memory on the GPU")
+    assert not out_of_memory.lasting
