@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import dead, engine, intents, log, looking, prompts, running, stopping, trace, turns
+from pipeline.cli import dead, engine, feedback, intents, log, looking, prompts, running, stopping, trace, turns
 
 app = typer.Typer(
     name="parley",
@@ -18,6 +18,7 @@ app.command()(running.stage)
 app.command()(turns.say)
 app.command()(turns.hear)
 app.command()(stopping.stop_turn)
+app.command()(feedback.feedback)
 app.command()(intents.classify)
 app.command()(looking.topology)
 app.command()(looking.status)
