@@ -2,7 +2,20 @@
 
 import typer
 
-from pipeline.cli import dead, engine, feedback, intents, log, looking, prompts, running, stopping, trace, turns
+from pipeline.cli import (
+    asyncapi,
+    dead,
+    engine,
+    feedback,
+    intents,
+    log,
+    looking,
+    prompts,
+    running,
+    stopping,
+    trace,
+    turns,
+)
 
 app = typer.Typer(
     name="parley",
@@ -21,6 +34,7 @@ app.command()(stopping.stop_turn)
 app.command()(feedback.feedback)
 app.command()(intents.classify)
 app.command()(looking.topology)
+app.command()(asyncapi.asyncapi)
 app.command()(looking.status)
 app.command()(looking.metrics)
 app.command()(looking.doctor)
