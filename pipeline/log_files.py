@@ -73,14 +73,23 @@ def read(file: Path) -> Iterator[tuple[int, bytes]]:
 def refusals(file: Path) -> Iterator[LineRefused]:
     """What is wrong with the lines of a file, one after the other."""
     for number, line in read(file):
-        try:
-            lines.imported(line)
-        except SchemaError as why:
-            yield LineRefused(f"{file}:{number}", why)
+        if (bad := _refusal(file, number, line)) is not None:
+            yield bad
 
 
-async def taken_in(file: Path, take_in: TakeIn, refused: Callable[[LineRefused], None]) -> TakenIn:
-    """Take in a file; lines that are refused are told and left out."""
+def _refusal(file: Path, number: int, line: bytes) -> LineRefused | None:
+    try:
+        lines.imported(line)
+    except SchemaError as why:
+        return LineRefused(f"{file}:{number}", why)
+    return None
+
+
+async def taken_in(file: Path, take_in: TakeIn, leave_out: Callable[[LineRefused], None] | None = None) -> TakenIn:
+    """Take in a file; lines that are bad are told to `leave_out` and left out.
+
+    Without it all lines must be good: whoever writes the log reads them anyway, and refuses.
+    """
     recorded = known = size_bytes = 0
     piece: list[bytes] = []
 
@@ -91,10 +100,8 @@ async def taken_in(file: Path, take_in: TakeIn, refused: Callable[[LineRefused],
         piece.clear()
 
     for number, line in read(file):
-        try:
-            lines.imported(line)
-        except SchemaError as why:
-            refused(LineRefused(f"{file}:{number}", why))
+        if leave_out is not None and (bad := _refusal(file, number, line)) is not None:
+            leave_out(bad)
             continue
         if piece and (size_bytes + len(line) > PIECE_BYTES or len(piece) == PIECE_LINES):
             await hand_over()

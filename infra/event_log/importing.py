@@ -8,7 +8,6 @@ Unlike for what the stream brings, all of the log is searched for copies: a dump
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from infra.event_log.appending import INSERTED, STAGED_COLUMNS, Appending
 from infra.event_log.duck import Connection
@@ -47,8 +46,8 @@ class Importing:
             with self._connection.transaction():
                 before = self._appending.log_seq
                 streams = dict(self._appending.streams)
-                for stream, of_stream in groupby(sorted(lines, key=_place), key=lambda line: line.stream):
-                    rows = _each_once(of_stream)
+                for stream in dict.fromkeys(line.stream for line in lines):
+                    rows = _each_once(line for line in lines if line.stream == stream)
                     recorded += self._record(stream, rows, streams, before + recorded, now)
         finally:
             self._appending.in_doubt()
@@ -83,16 +82,12 @@ class Importing:
         return written
 
 
-def _place(line: Imported) -> tuple[str, datetime, int]:
-    return (line.stream.name, line.stream.created, line.columns.stream_seq)
-
-
 def _each_once(lines: Iterable[Imported]) -> list[Imported]:
     """In the order of the stream, the first of each place and of each event."""
     places: set[int] = set()
     ids: set[str] = set()
     found = []
-    for line in lines:
+    for line in sorted(lines, key=lambda line: line.columns.stream_seq):
         if line.columns.stream_seq in places or line.columns.id in ids:
             continue
         places.add(line.columns.stream_seq)

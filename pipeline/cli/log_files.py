@@ -96,15 +96,15 @@ def taken_in(
         if not keep_going:
             _refuse_unless_good(file)
         bad = _Bad()
-        done = asyncio.run(_taken_in(file, bad))
+        done = asyncio.run(_taken_in(file, bad if keep_going else None))
         print(f"taken in: {done.recorded} events; {done.known} were in the log already")
         if bad.count:
             fail(f"{bad.count} bad lines were left out", Exit.TURN_FAILED)
 
 
-async def _taken_in(file: Path, bad: "_Bad") -> TakenIn:
+async def _taken_in(file: Path, bad: "_Bad | None") -> TakenIn:
     async with telling() as take_in:
-        return await log_files.taken_in(file, take_in, bad.tell)
+        return await log_files.taken_in(file, take_in, bad.tell if bad is not None else None)
 
 
 def _refuse_unless_good(file: Path) -> None:

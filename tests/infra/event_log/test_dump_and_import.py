@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.clock import SetClock
-from infra.event_log import lines
+from infra.event_log import duck, lines
 from infra.event_log.lines import imported
 from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import Batch, Row, StreamIdentity, TakenIn
@@ -108,6 +108,34 @@ async def test_taking_in_twice_or_ones_own_adds_nothing(
     assert await take_in(other, [*dump, *dump][:7]) == TakenIn(0, 7)
     assert await take_in(log, dump) == TakenIn(0, len(dump))
     assert await take_in(log, await lines_of(other)) == TakenIn(0, len(dump))
+
+
+async def test_what_was_taken_in_half_is_made_whole_by_taking_it_in_again(
+    log: EventLog, other: EventLog, typed: Callable[..., Said], batch: AsBatch, stream: StreamIdentity
+) -> None:
+    await log.append(batch([*typed("one"), *typed("two")]))
+    await log.append(batch(typed("three"), of=StreamIdentity(stream.name, stream.created - timedelta(days=1))))
+    dump = await lines_of(log)
+    await take_in(other, dump[:3])
+
+    assert await take_in(other, dump) == TakenIn(recorded=9, known=3)
+    assert await lines_of(other) == dump
+    assert len((await other.ask("FROM streams")).rows) == 2
+
+
+async def test_a_batch_that_cannot_be_written_leaves_nothing_and_can_be_taken_in_again(
+    log: EventLog, other: EventLog, typed: Callable[..., Said], batch: AsBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log.append(batch(typed()))
+    dump = await lines_of(log)
+    with monkeypatch.context() as broken:
+        broken.setattr("infra.event_log.importing._MOVE", "UPDATE streams SET nothing = $position + $stream WHERE $now")
+        with pytest.raises(duck.Error):
+            await take_in(other, dump)
+
+    assert (await other.ask("SELECT count(*) FROM events")).rows == ((0,),)
+    assert (await other.ask("SELECT count(*) FROM streams")).rows == ((0,),)
+    assert await take_in(other, dump) == TakenIn(4, 0)
 
 
 async def test_what_the_stream_brings_later_is_not_recorded_again_and_its_position_is_its_own(
