@@ -6,7 +6,8 @@
 
 Imports nothing of Parley, so it shows all that a client in any language needs: the subject, the JSON, the sound.
 Finds the bus as `parley` does: NATS_URL and NATS_TOKEN, or run/parley.json in the data folder.
-Exit status: 0 when Parley replied, 1 when the turn failed or was interrupted, 4 when Parley is busy.
+Exit status: 0 when Parley replied, 1 when the turn failed or was interrupted, 2 for wrong options, 3 when no Parley
+answers, 4 when it is busy.
 """
 
 import argparse
@@ -23,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import nats
+import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 EVENTS = "PARLEY_EVENTS"  # the stream that keeps all that is said of turns
 BUCKET = "parley_blobs"  # the object store with sound, when Parley is set to `blobs: nats`
+CONNECT_WITHIN_S = 5.0
 SILENCE_S = 120.0  # longer than any turn may take
 SHOWN_CHARS = 100
 
@@ -111,7 +114,11 @@ async def talk(client: Client, arguments: argparse.Namespace) -> int:
     print(f"accepted by {receipt.stream}: turn {meta['turn']} of conversation {meta['conversation']}")
     began = time.monotonic()
     while True:
-        message = await told.next_msg(timeout=SILENCE_S)
+        try:
+            message = await told.next_msg(timeout=SILENCE_S)
+        except nats.errors.TimeoutError:
+            print(f"nothing was heard of the turn for {SILENCE_S:.0f} s; look at `parley status`", file=sys.stderr)
+            return 3
         said = json.loads(message.data)
         shown = json.dumps({name: value for name, value in said["fact"].items() if value is not None})
         cut = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}…"
@@ -129,13 +136,23 @@ def address(data_dir: Path) -> tuple[str, str | None]:
     try:
         running = json.loads((data_dir / "run" / "parley.json").read_bytes())
     except FileNotFoundError:
-        raise SystemExit(f"no Parley runs on {data_dir}: start one with `parley up`, or set NATS_URL") from None
+        print(f"no Parley runs on {data_dir}: start one with `parley up`, or set NATS_URL", file=sys.stderr)
+        raise SystemExit(3) from None
     return running["bus_url"], running["bus_token"]
+
+
+async def _quiet(_: Exception) -> None:
+    """Lost connections come back by themselves, and nats-py would print each."""
 
 
 async def main(arguments: argparse.Namespace) -> int:
     url, token = address(arguments.data_dir)
-    client = await nats.connect(url, token=token)
+    try:
+        async with asyncio.timeout(CONNECT_WITHIN_S):
+            client = await nats.connect(url, token=token, error_cb=_quiet)
+    except (OSError, nats.errors.Error) as error:  # a TimeoutError is an OSError
+        print(f"no bus at {url}: {error or 'no answer'}", file=sys.stderr)
+        return 3
     try:
         return await talk(client, arguments)
     finally:
@@ -153,4 +170,7 @@ if __name__ == "__main__":
     parser.add_argument("--time-zone", default="UTC", help="IANA name")
     parser.add_argument("--speech", action="store_true", help="have the reply spoken, too")
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("PARLEY_DATA_DIR", "data")))
-    raise SystemExit(asyncio.run(main(parser.parse_args())))
+    chosen = parser.parse_args()
+    if chosen.audio is not None and not chosen.audio.is_file():
+        parser.error(f"--audio: {chosen.audio} is no file")
+    raise SystemExit(asyncio.run(main(chosen)))

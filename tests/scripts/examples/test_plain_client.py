@@ -92,5 +92,25 @@ def test_without_a_parley_it_says_what_to_start(tmp_path: Path) -> None:
 
     done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
 
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr == f"no Parley runs on {tmp_path}: start one with `parley up`, or set NATS_URL\n"
+
+
+def test_without_a_bus_it_says_so_and_does_not_wait(tmp_path: Path) -> None:
+    command = [sys.executable, str(CLIENT), "hello"]
+    nowhere = {"NATS_URL": "nats://127.0.0.1:1"}
+
+    done = subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert line.startswith("no bus at nats://127.0.0.1:1: ")
+
+
+def test_a_recording_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, str(CLIENT), "--audio", str(tmp_path / "none.wav")]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert "none.wav is no file" in done.stderr
