@@ -120,7 +120,8 @@ class LogKeeping:
             return json.dumps({"error": f"a question is JSON such as {{'sql': 'SELECT 1'}}: {error}"}).encode()
         answer = json.dumps(asdict(table)).encode()
         if len(answer) > ANSWER_MAX_BYTES:
-            return json.dumps({"error": f"the answer has {len(answer)} bytes; ask for less, or add a LIMIT"}).encode()
+            expected = f"an answer of at most {ANSWER_MAX_BYTES} bytes, not {len(answer)}; ask for less, or add a LIMIT"
+            return json.dumps({"error": expected}).encode()
         return answer
 
     async def _take_in(self, payload: bytes) -> bytes:
