@@ -19,6 +19,7 @@ from pipeline.turn_limits import refusal_of
 from schemas import chat, intake, speech
 from schemas import turns as said
 from schemas.catalogue import decode
+from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
 from schemas.tasks import TaskCompleted
 
@@ -72,7 +73,10 @@ class Keeper:
         self._turns_per_minute = turns_per_minute  # of one user; None: as many as come
 
     async def handle(self, event: Event[Any]) -> Words:
-        """Take in one event; what is to be said because of it. A repetition changes nothing and says nothing."""
+        """Take in one event; what is to be said because of it. A repetition changes nothing and says nothing.
+
+        Raises InvalidField for feedback on what is known to be somebody else's turn.
+        """
         async with self._books() as tx:
             match event.fact:
                 case intake.TextSubmitted() | intake.AudioSubmitted():
@@ -80,7 +84,7 @@ class Keeper:
                 case intake.InterruptRequested() as request:
                     await self._stop_on_request(tx, event.meta, request)
                 case intake.FeedbackGiven() as given:
-                    await self._say(tx, event, _OPENED, said.FeedbackRecorded(**given.model_dump()))
+                    await self._record(tx, event, given)
                 case _:
                     await self._note(tx, event)
         return tx.words
@@ -176,6 +180,19 @@ class Keeper:
             turn = await turns.find(tx, meta)
         if turn is not None and turn.status in ("open", "waiting") and turn.conversation == meta.conversation:
             await self._interrupt(tx, turn, request.reason, by=None, played=request.sentences_played)
+
+    async def _record(self, tx: Books, event: Event[Any], given: intake.FeedbackGiven) -> None:
+        """Whose turns they are is known while the books have them; a front-end can ask the log about older ones."""
+        meta = event.meta
+        for field, about in (("fact.about", given.about), ("fact.compared_with", given.compared_with)):
+            turn = await turns.find(tx, meta.model_copy(update={"turn": about})) if about else None
+            if turn is None:
+                continue
+            if _submission(turn).meta.user != meta.user:
+                raise InvalidField(field, about, f"a turn of the user {meta.user!r}, who gives the feedback")
+            if about == given.about and turn.conversation != meta.conversation:
+                raise InvalidField("meta.conversation", meta.conversation, f"{turn.conversation}, that of the turn")
+        await self._say(tx, event, _OPENED, said.FeedbackRecorded(**given.model_dump()))
 
     # What the stages tell
 

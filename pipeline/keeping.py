@@ -31,7 +31,7 @@ from schemas import subjects
 from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
-from schemas.intake import InterruptRequested, Submission
+from schemas.intake import FeedbackGiven, InterruptRequested, Submission
 from schemas.turns import TurnEnd
 
 SLOTS = 4
@@ -161,14 +161,24 @@ class Keeping:
         if _may_interrupt(event) and (meta := await self._rules.about_to_stop(event)) is not None:
             told = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
             await self._publish(await self._rules.catch_up([said for _, said in told]))
-        await self._publish(await self._rules.handle(event))
+        try:
+            words = await self._rules.handle(event)
+        except SchemaError as error:  # feedback that is not its user's to give
+            await self._refuse(delivery, error)
+            return
+        await self._publish(words)
         self.timed(ms_between(event.meta.time, received), ms_between(received, self._clock.now()))
 
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:
-        """What cannot be read is kept as a dead letter, and its turn, if the subject names one, fails."""
+        """What cannot be taken is kept as a dead letter, and its turn, if the subject names one, fails.
+
+        Feedback opens no turn, so none fails.
+        """
         self.counts.dead += 1
         failure = dead_letters.failure_of(keeper.NAME, error, delivery.attempt)
         await dead_letters.bury(self._bus, delivery, failure, error)
+        if delivery.subject.endswith(f".{FeedbackGiven.token}"):
+            return
         with contextlib.suppress(SchemaError):
             meta = dead_letters.meta_of_subject(delivery, self._clock)
             await self._publish(await self._rules.refuse(meta, failure))

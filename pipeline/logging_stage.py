@@ -15,13 +15,27 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
+from infra.event_log import lines
+from infra.event_log.lines import LineRefused
 from infra.event_log.log import EventLog
-from infra.event_log.port import Batch, Parameter, QueryRefused, Row, StreamChanged, StreamIdentity, Table
+from infra.event_log.port import (
+    Batch,
+    Parameter,
+    QueryRefused,
+    Row,
+    StreamChanged,
+    StreamIdentity,
+    Table,
+    TakenIn,
+)
 from schemas import subjects
+from schemas.errors import SchemaError
 from stages.training_logger import TRAINING_LOGGER, TrainingLoggerGiven
 
 ASK_SUBJECT: Final = "parley.ask.log"
 ASK_TIMEOUT_S: Final = 35.0  # a little more than a question may take
+TAKE_IN_SUBJECT: Final = "parley.import.log"
+TAKE_IN_TIMEOUT_S: Final = 60.0  # some thousand lines, behind whatever is being written
 ANSWER_MAX_BYTES: Final = 900_000  # the bus carries 1 MiB a message
 DURABLE: Final = Durable(
     TRAINING_LOGGER.name,
@@ -86,6 +100,7 @@ class LogKeeping:
             renewed=renewed,
         )
         self._bus.answer(ASK_SUBJECT, self._answer)
+        self._bus.answer(TAKE_IN_SUBJECT, self._take_in)
         await self._bus.start_answering()
         recording = asyncio.create_task(consumer.run())
         stopping = asyncio.create_task(stop.wait())
@@ -105,8 +120,31 @@ class LogKeeping:
             return json.dumps({"error": f"a question is JSON such as {{'sql': 'SELECT 1'}}: {error}"}).encode()
         answer = json.dumps(asdict(table)).encode()
         if len(answer) > ANSWER_MAX_BYTES:
-            return json.dumps({"error": f"the answer has {len(answer)} bytes; ask for less, or add a LIMIT"}).encode()
+            expected = f"an answer of at most {ANSWER_MAX_BYTES} bytes, not {len(answer)}; ask for less, or add a LIMIT"
+            return json.dumps({"error": expected}).encode()
         return answer
+
+    async def _take_in(self, payload: bytes) -> bytes:
+        """Lines of a dump; {recorded, known} as JSON, or {error} when one of them is refused and none was taken in."""
+        try:
+            done = await take_lines_in(self._log, payload)
+        except SchemaError as refused:
+            return json.dumps({"error": str(refused)}).encode()
+        return json.dumps(asdict(done)).encode()
+
+
+async def take_lines_in(event_log: EventLog, payload: bytes) -> TakenIn:
+    """Take lines of a dump into the log, all or none. Raises SchemaError when one cannot be read."""
+    read = await asyncio.to_thread(lambda: [lines.imported(line) for line in payload.split(b"\n")])
+    return await event_log.take_in(read)
+
+
+async def tell_log(bus: Bus, payload: bytes) -> TakenIn:
+    """Have the log's owner take in lines of a dump. Raises LineRefused, BusUnavailable (no logger runs)."""
+    answer = json.loads(await bus.ask(TAKE_IN_SUBJECT, payload, timeout_s=TAKE_IN_TIMEOUT_S))
+    if "error" in answer:
+        raise LineRefused("the log", answer["error"])
+    return TakenIn(answer["recorded"], answer["known"])
 
 
 async def ask_log(bus: Bus, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:

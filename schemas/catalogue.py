@@ -62,16 +62,16 @@ def decode(payload: bytes, type_hint: str | None = None) -> Event[Fact]:
         raise InvalidField("event", f"{len(payload)} bytes", f"at most {PAYLOAD_MAX_BYTES} bytes")
     fact = BY_NAME.get(type_hint or "")
     if fact is None:
-        kind = _checked(_Kind, payload)
+        kind = checked(_Kind, payload)
         _refuse_newer(kind.meta.schema_version)
         fact = BY_NAME.get(kind.meta.type)
         if fact is None:
             raise InvalidField("meta.type", kind.meta.type, f"one of {', '.join(sorted(BY_NAME))}")
     try:
-        event: Event[Fact] = _checked(_reader(fact), payload)
+        event: Event[Fact] = checked(_reader(fact), payload)
     except InvalidField:
         # A newer event or a wrong header, told as such, explains more than the first field that it led astray.
-        meta = _checked(_Kind, payload).meta
+        meta = checked(_Kind, payload).meta
         _refuse_newer(meta.schema_version)
         _refuse_other(meta.type, fact)
         raise
@@ -106,7 +106,7 @@ def _refuse_newer(version: str) -> None:
         raise InvalidField("meta.schema_version", version, f"'{SCHEMA_MAJOR}.<minor>'")
 
 
-def _checked(model: type[M], payload: bytes) -> M:
+def checked(model: type[M], payload: bytes) -> M:
     """Validate JSON, with the first mistake told as field, value and what would be right."""
     try:
         return model.model_validate_json(payload)

@@ -13,12 +13,21 @@ from schemas import ids, subjects
 from schemas.ids import ConversationId, EventId, RunId, Tenant, TurnId, UserId
 
 SCHEMA_MAJOR = 1
-SCHEMA_VERSION = "1.0"
+SCHEMA_MINOR = 1  # 1: feedback may name an intent, a candidate, a reward and another turn
+SCHEMA_VERSION = f"{SCHEMA_MAJOR}.{SCHEMA_MINOR}"
 PAYLOAD_MAX_BYTES = 64 * 1024  # larger things (sound) go to the blob store and travel by reference
 
-Token = Annotated[str, AfterValidator(lambda v: ids.checked_token("token", v))]
-Uuid7 = Annotated[str, AfterValidator(lambda v: ids.checked_uuid7("uuid", v))]
-TimeZone = Annotated[str, AfterValidator(lambda v: ids.checked_time_zone("time_zone", v))]
+
+def _documented(pattern: str) -> Any:
+    """How what a function checks stands in a JSON schema."""
+    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+Token = Annotated[str, AfterValidator(lambda v: ids.checked_token("token", v)), _documented(ids.TOKEN_PATTERN)]
+Uuid7 = Annotated[str, AfterValidator(lambda v: ids.checked_uuid7("uuid", v)), _documented(ids.UUID7_PATTERN)]
+TimeZone = Annotated[
+    str, AfterValidator(lambda v: ids.checked_time_zone("time_zone", v)), _documented(ids.TIME_ZONE_PATTERN)
+]
 Id = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]  # it travels as a header: visible ASCII, no line breaks
 Count = Annotated[int, Field(ge=0, le=2**53 - 1)]  # what every reader of JSON, and every database, holds exactly
 

@@ -1,14 +1,16 @@
 """What front-ends submit: a turn as sound or text, an interruption, feedback. Heard by the keeper only."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from schemas.errors import InvalidField
 from schemas.event import Blob, Count, Fact, Uuid7
+from schemas.intents import IntentLabel
 
 TEXT_MAX_CHARS = 4_000  # about ten minutes of speech; longer texts are documents, not turns
 COMMENT_MAX_CHARS = 2_000
+Reward = Annotated[float, Field(ge=-1, le=1)]
 
 
 def sayable(text: str) -> str:
@@ -51,9 +53,23 @@ class InterruptRequested(Fact):
 
 
 class FeedbackGiven(Fact):
-    """What somebody thought of the reply to a turn that has ended."""
+    """What somebody thought of the reply to a turn that has ended: at least one of these things is said."""
 
     about: Uuid7  # the turn
     rating: Literal["up", "down"] | None = None
     correction: str | None = Field(default=None, max_length=COMMENT_MAX_CHARS)  # what the reply should have been
     comment: str | None = Field(default=None, max_length=COMMENT_MAX_CHARS)
+    intent: IntentLabel | None = None  # what the turn should have been taken for
+    preferred: Count | None = None  # the candidate of the turn's reply that should have been chosen, from 0
+    reward: Reward | None = None  # how good the reply is; with `compared_with`, how much better than that turn's
+    compared_with: Uuid7 | None = None  # another turn
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if all(value is None for name, value in self if name not in ("about", "compared_with")):
+            raise InvalidField("fact", None, "at least one of rating, correction, comment, intent, preferred, reward")
+        if self.compared_with is not None and self.reward is None:
+            raise InvalidField("reward", None, "a reward from -1 to 1 with compared_with: how much better it is")
+        if self.compared_with == self.about:
+            raise InvalidField("compared_with", self.compared_with, "another turn than the one that it is about")
+        return self

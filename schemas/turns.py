@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from schemas.event import Blob, Count, Fact, Uuid7
+from schemas.intake import Reward
+from schemas.intents import IntentLabel
 from schemas.subjects import TURN_END
 
 
@@ -93,9 +95,13 @@ class StageFailed(Fact):
 
 
 class FeedbackRecorded(Fact):
-    """Feedback passed intake and is on the record."""
+    """Feedback passed intake and is on the record; the fields are those of FeedbackGiven."""
 
     about: Uuid7
     rating: Literal["up", "down"] | None = None
     correction: str | None = None
     comment: str | None = None
+    intent: IntentLabel | None = None
+    preferred: Count | None = None
+    reward: Reward | None = None
+    compared_with: Uuid7 | None = None

@@ -13,17 +13,19 @@ Rows lie in the file in about the order of both sequence and turn, so DuckDB ski
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 from infra.event_log import columns
 from infra.event_log.columns import Columns
 from infra.event_log.duck import Connection
 from infra.event_log.port import INVALID, Appended, Batch, StreamChanged, StreamIdentity
 
-_NAMES = ", ".join(f'"{name}"' for name in Columns._fields)
+INSERTED: Final = ", ".join(f'"{name}"' for name in Columns._fields)
 _AS_TEXT = {"conversation", "turn", "payload", "rest"}  # four times as fast to append; cast on INSERT, all rows at once
-_STAGE = "CREATE OR REPLACE TEMP TABLE staged AS SELECT {} FROM main.events LIMIT 0".format(
-    ", ".join(f'"{name}"::VARCHAR AS "{name}"' if name in _AS_TEXT else f'"{name}"' for name in Columns._fields)
+STAGED_COLUMNS: Final = ", ".join(
+    f'"{name}"::VARCHAR AS "{name}"' if name in _AS_TEXT else f'"{name}"' for name in Columns._fields
 )
+_STAGE = f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {STAGED_COLUMNS} FROM main.events LIMIT 0"
 _SPAN = "e.stream = $stream AND e.stream_seq BETWEEN $low AND $high AND s.stream_seq = e.stream_seq"
 _CHANGED = f"SELECT min(s.stream_seq) FROM staged s, main.events e WHERE {_SPAN} AND s.id <> e.id"
 _DROP_REDELIVERED = f"DELETE FROM staged s USING main.events e WHERE {_SPAN}"
@@ -31,8 +33,8 @@ _DROP_COPIES = """
 DELETE FROM staged s USING main.events e
 WHERE e.id = s.id AND e.turn BETWEEN $low::UUID AND $high::UUID AND e.log_seq > $after"""
 _INSERT = f"""
-INSERT INTO main.events (log_seq, stream, {_NAMES}, recorded_at)
-SELECT $before + row_number() OVER (ORDER BY stream_seq), $stream, {_NAMES}, $now FROM staged ORDER BY stream_seq"""
+INSERT INTO main.events (log_seq, stream, {INSERTED}, recorded_at)
+SELECT $before + row_number() OVER (ORDER BY stream_seq), $stream, {INSERTED}, $now FROM staged ORDER BY stream_seq"""
 _MOVE = "UPDATE streams SET position = $position, updated_at = $now WHERE stream = $stream"
 _NEW_STREAM = "INSERT INTO streams VALUES ($stream, $name, $created, 0, $now)"
 
@@ -43,23 +45,27 @@ class Appending:
     def __init__(self, connection: Connection, copies_window_rows: int) -> None:
         self._connection = connection
         self._window = copies_window_rows
-        self._read_progress()
+        self.read_progress()
 
-    def _read_progress(self) -> None:
+    def read_progress(self) -> None:
         """Take from the database how far it is: at the start, and when a batch may or may not have been committed."""
         with self._connection.transaction():
             [(last,)] = self._connection.run("SELECT coalesce(max(log_seq), 0) FROM events")
             rows = self._connection.run("SELECT stream, name, created, position FROM streams")
-        self._log_seq = _whole(last)
-        self._streams = {
+        self.log_seq = _whole(last)
+        self.streams = {
             StreamIdentity(str(name), _moment(created)): (_whole(number), _whole(position))
             for number, name, created, position in rows
         }
         self._in_doubt = False
 
+    def in_doubt(self) -> None:
+        """Somebody else has written: look how far the log is before the next batch."""
+        self._in_doubt = True
+
     def position(self, stream: StreamIdentity) -> int:
         """The highest sequence number seen of this stream; 0 when it is new."""
-        return self._streams.get(stream, (0, 0))[1]
+        return self.streams.get(stream, (0, 0))[1]
 
     def append(self, batch: Batch, now: datetime) -> Appended:
         """Record a batch; on the disk when this returns, and nothing of it when this raises.
@@ -69,7 +75,7 @@ class Appending:
         if not batch.rows:
             return Appended(0, position=self.position(batch.stream))
         if self._in_doubt:
-            self._read_progress()
+            self.read_progress()
         self._in_doubt = True
         done = self._append(batch, now)
         self._in_doubt = False
@@ -78,9 +84,9 @@ class Appending:
     def _append(self, batch: Batch, now: datetime) -> Appended:
         staged, redelivered, copies = _each_once(map(columns.columns_of, batch.rows))
         low, high = min(staged), max(row.stream_seq for row in batch.rows)
-        number, position = self._streams.get(batch.stream, (len(self._streams) + 1, 0))
+        number, position = self.streams.get(batch.stream, (len(self.streams) + 1, 0))
         with self._connection.transaction():
-            if batch.stream not in self._streams:
+            if batch.stream not in self.streams:
                 self._connection.run(
                     _NEW_STREAM,
                     {"stream": number, "name": batch.stream.name, "created": batch.stream.created, "now": now},
@@ -90,12 +96,12 @@ class Appending:
             if low <= position:
                 redelivered += self._drop_redelivered(batch.stream, number, low, min(high, position))
             copies += self._drop_copies(staged.values())
-            written = self._changed(_INSERT, {"before": self._log_seq, "stream": number, "now": now})
+            written = self._changed(_INSERT, {"before": self.log_seq, "stream": number, "now": now})
             position = max(position, high)
             self._connection.run(_MOVE, {"position": position, "now": now, "stream": number})
             invalid = self._count_invalid(staged.values())
-        self._log_seq += written
-        self._streams[batch.stream] = (number, position)
+        self.log_seq += written
+        self.streams[batch.stream] = (number, position)
         return Appended(written, redelivered, copies, invalid, position)
 
     def _drop_redelivered(self, stream: StreamIdentity, number: int, low: int, high: int) -> int:
@@ -109,7 +115,7 @@ class Appending:
         turns = [row.turn for row in staged if row.id is not None and row.turn is not None]
         if not turns:
             return 0
-        after = self._log_seq - self._window
+        after = self.log_seq - self._window
         return self._changed(_DROP_COPIES, {"low": min(turns), "high": max(turns), "after": after})
 
     def _count_invalid(self, staged: Iterable[Columns]) -> int:

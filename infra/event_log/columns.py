@@ -27,8 +27,8 @@ TRACE_HEADER: Final = "traceparent"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _STAGE = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _ATTEMPT_MAX = 2**31 - 1
-_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # far from the ends of what Python, told a time zone, can add up
-_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # far from the ends of what Python, told a time zone, can add up
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _META_FIELDS = frozenset(Meta.model_fields)
 
 
@@ -62,13 +62,18 @@ class Columns(NamedTuple):
 def columns_of(row: Row) -> Columns:
     """Read one message; as INVALID, with the reason and the bytes, when it is no event of this Parley's."""
     try:
-        return _event(row)
+        return _event(row, catalogue.decode(row.payload, row.headers.get(TYPE_HEADER)))
     except (SchemaError, ValueError) as refused:
         return _invalid(row, refused)
 
 
-def _event(row: Row) -> Columns:
-    event = catalogue.decode(row.payload, row.headers.get(TYPE_HEADER))
+def columns_of_event(stream_seq: int, headers: Mapping[str, str], payload: bytes) -> Columns:
+    """Read one message that must be an event, wherever it comes from. Raises SchemaError."""
+    event = catalogue.decode(payload)
+    return _event(Row(stream_seq, event.subject, headers, payload), event)
+
+
+def _event(row: Row, event: Event[Fact]) -> Columns:
     _refuse_unless_plausible(event, row.subject)
     # The fact is taken from the message and not from the model, which has dropped what a later minor version added.
     tree = pydantic_core.from_json(row.payload)
@@ -107,8 +112,8 @@ def _refuse_unless_plausible(event: Event[Fact], subject: str) -> None:
     if event.subject != subject:
         raise InvalidField("subject", subject, f"{event.subject!r}, as the event's meta says")
     for name, moment in (("meta.time", event.meta.time), ("meta.deadline", event.meta.deadline)):
-        if moment is not None and not _EARLIEST <= moment < _LATEST:
-            raise InvalidField(name, moment.isoformat(), f"a time from {_EARLIEST.year} to {_LATEST.year - 1}")
+        if moment is not None and not EARLIEST <= moment < LATEST:
+            raise InvalidField(name, moment.isoformat(), f"a time from {EARLIEST.year} to {LATEST.year - 1}")
 
 
 def _invalid(row: Row, refused: Exception) -> Columns:

@@ -174,3 +174,62 @@ class Parser:
 
     def close(self) -> None:
         self._raw.close()
+
+
+class Typed:
+    """Rows that came as JSON, with their columns' types again, in a database of its own in memory."""
+
+    def __init__(self, head: Head, rows: Iterable[str]) -> None:
+        """`rows` are JSON arrays. What a type cannot be made of again (an interval) stays text."""
+        self._raw = duckdb.connect(":memory:", config={"threads": 1})
+        self._raw.execute("CREATE TABLE came (place BIGINT, told JSON)").fetchall()
+        with self._raw.appender("came") as appender:
+            appender.append_rows(enumerate(rows))
+        columns = [
+            f"{self._made(place, kind)} AS {_quoted(name)}"
+            for place, (name, kind) in enumerate(zip(_each_different(head.columns), head.types, strict=True))
+        ]
+        self._raw.execute(f"CREATE TABLE answer AS SELECT {', '.join(columns)} FROM came ORDER BY place").fetchall()
+
+    def _made(self, place: int, kind: str) -> str:
+        """How a column is made."""
+        text, tree = f"json_extract_string(told, '$[{place}]')", f"json_extract(told, '$[{place}]')"
+        nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+        made = f"unhex({text})" if kind == "BLOB" else f"CAST({tree if nested else text} AS {kind})"
+        try:
+            self._raw.execute(f"SELECT count({made}) FROM came").fetchall()
+        except duckdb.Error:
+            return text
+        return made
+
+    def write_parquet(self, path: Path) -> None:
+        """Raises OSError when the file cannot be written."""
+        try:
+            self._raw.table("answer").write_parquet(str(path), compression="zstd")
+        except duckdb.IOException as error:
+            raise OSError(0, str(error), str(path)) from error
+
+    def arrow(self) -> object:
+        """The rows as something with `__arrow_c_stream__`."""
+        return self._raw.table("answer")
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _each_different(names: Sequence[str]) -> list[str]:
+    """A file's columns have different names, whatever their case: a, a_1, …"""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        number, free = 0, name
+        while free.casefold() in taken:
+            number += 1
+            free = f"{name}_{number}"
+        taken.add(free.casefold())
+        found.append(free)
+    return found

@@ -17,6 +17,8 @@ from infra.event_log import duck, migrations
 from infra.event_log.appending import Appending, last_position
 from infra.event_log.asking import Asking
 from infra.event_log.duck import Connection
+from infra.event_log.importing import Importing
+from infra.event_log.lines import Imported
 from infra.event_log.port import (
     Appended,
     Batch,
@@ -27,6 +29,7 @@ from infra.event_log.port import (
     Parameter,
     StreamIdentity,
     Table,
+    TakenIn,
 )
 from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
@@ -85,6 +88,7 @@ class EventLog(LogReader):
         self._clock = clock
         self._kept_rows = 0  # since the file was opened
         self._appending = Appending(connection, limits.copies_window_rows)
+        self._importing = Importing(connection, self._appending)
 
     async def append(self, batch: Batch) -> Appended:
         """Record a batch, each event once, and how far the stream was read, in one transaction.
@@ -105,6 +109,27 @@ class EventLog(LogReader):
         except duck.Broken as error:
             raise LogBroken(error) from error
         except duck.Error:  # nearly always memory, though it may come as what followed from it
+            async with self._asking.paused():
+                done = await self._thread.call(write)
+        self._kept_rows += done.recorded
+        if self._kept_rows >= self._limits.renew_rows:
+            await self._renew()
+        return done
+
+    async def take_in(self, lines: Sequence[Imported]) -> TakenIn:
+        """Record lines of a dump that the log does not have, in one transaction, between two batches of the stream.
+
+        Raises LogBroken, or the database's error (disk full): take the same lines in again.
+        """
+
+        def write() -> TakenIn:
+            return self._importing.take_in(lines, self._clock.now())
+
+        try:
+            done = await self._thread.call(write)
+        except duck.Broken as error:
+            raise LogBroken(error) from error
+        except duck.Error:  # as in append
             async with self._asking.paused():
                 done = await self._thread.call(write)
         self._kept_rows += done.recorded

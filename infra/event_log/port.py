@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from schemas.errors import InvalidField
 
+IMPORTED: Final = "import:"  # how the names of streams begin that came from dumps; none on a bus has a colon
 INVALID: Final = "invalid"  # the `type` of a row whose payload is no event that this Parley can read
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -56,6 +57,14 @@ class Appended:
     copies: int = 0  # rows left out because their event had been recorded under another sequence number
     invalid: int = 0  # rows recorded as INVALID
     position: int = 0  # the highest sequence number of this stream that the log has seen
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What became of lines of a dump; it is on the disk."""
+
+    recorded: int  # events, and messages that were none, that the log did not have
+    known: int  # those that it had
 
 
 @dataclass(frozen=True, slots=True)

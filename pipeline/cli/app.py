@@ -2,7 +2,20 @@
 
 import typer
 
-from pipeline.cli import dead, engine, intents, log, looking, prompts, running, stopping, trace, turns
+from pipeline.cli import (
+    asyncapi,
+    dead,
+    engine,
+    feedback,
+    intents,
+    log,
+    looking,
+    prompts,
+    running,
+    stopping,
+    trace,
+    turns,
+)
 
 app = typer.Typer(
     name="parley",
@@ -18,8 +31,10 @@ app.command()(running.stage)
 app.command()(turns.say)
 app.command()(turns.hear)
 app.command()(stopping.stop_turn)
+app.command()(feedback.feedback)
 app.command()(intents.classify)
 app.command()(looking.topology)
+app.command()(asyncapi.asyncapi)
 app.command()(looking.status)
 app.command()(looking.metrics)
 app.command()(looking.doctor)

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-import json
+import io
 import signal
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,14 +18,14 @@ from infra import settings as configuration
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.errors import BusUnavailable
 from infra.event_log.port import Json, Parameter, Table
-from pipeline import wiring
-from pipeline.cli import exits
+from pipeline.cli import answers, exits, log_files
+from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
-from pipeline.cli.joining import bus_of, joined
-from pipeline.logging_stage import ask_log
+from pipeline.cli.joining import bus_of, note
+from pipeline.cli.reaching_log import asking
 from schemas import subjects
 from schemas.catalogue import arrived
-from schemas.errors import SchemaError
+from schemas.errors import InvalidField, SchemaError
 from schemas.event import Event, Fact
 from schemas.ids import checked_uuid7
 
@@ -31,7 +33,11 @@ app = typer.Typer(
     help="Every event that was: follow them, or ask with SQL.", no_args_is_help=True, rich_markup_mode=None
 )
 
+app.command("dump")(log_files.dump)
+app.command("import")(log_files.taken_in)
+
 SHOWN_CHARS = 100
+FILE_WIDTH = 240  # characters of a table in a file
 AWAY_MAX_S = 10.0
 _NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "HUGEINT", "DECIMAL", "UBIGINT", "FLOAT")
 
@@ -87,33 +93,57 @@ def query(
     sql: Annotated[
         str, typer.Argument(help='Exactly one SELECT, e.g. "SELECT type, count(*) FROM events GROUP BY 1".')
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row, one row a line.")] = False,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="How the answer is written; parquet and arrow need --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the answer to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json: one object a line.")] = False,
 ) -> None:
-    """Ask the event log with SQL, while Parley runs and when it does not. Views: turns, transcripts, intents, …"""
+    """Ask the event log with SQL, while Parley runs and when it does not. Views: turns, transcripts, intents, …
+
+    An answer has at most 10,000 rows and about 900 kB; `parley log dump` writes all of the log.
+    """
     with exits.told():
+        if as_json and form not in (None, Format.JSON):
+            raise InvalidField("--format", str(form), "json, or no --json")
+        chosen = Format.JSON if as_json else form or Format.TABLE
+        if out is None and not chosen.is_text:
+            raise InvalidField("--out", None, f"a file for {chosen}, which no terminal can show")
         table = asyncio.run(asked(sql))
-        if as_json:
-            for row in table.rows:
-                print(json.dumps(dict(zip(table.columns, row, strict=True)), ensure_ascii=False))
+        cut = f"the answer was cut at {len(table.rows)} rows; ask for less, or add a LIMIT"
+        if table.truncated and (out is not None or chosen is Format.CSV):
+            fail(f"{cut}; nothing was written", Exit.TURN_FAILED)
+        text = _text_of(table, chosen, out)
+        if out is not None:
+            answers.write(table, chosen, out, text)
+            note(f"{len(table.rows)} rows are in {out}")
+        elif text is not None:
+            sys.stdout.write(text)
         else:
             Console().print(terminal_table(table))
         if table.truncated:
-            fail(f"the answer was cut at {len(table.rows)} rows; ask for less, or add a LIMIT", Exit.TURN_FAILED)
+            fail(cut, Exit.TURN_FAILED)
+
+
+def _text_of(table: Table, form: Format, out: Path | None) -> str | None:
+    """The answer as text; None for files with types, and for a table that the terminal draws."""
+    match form:
+        case Format.JSON:
+            return answers.as_json(table)
+        case Format.CSV:
+            return answers.as_csv(table)
+        case Format.TABLE if out is not None:
+            drawn = io.StringIO()
+            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table))
+            return drawn.getvalue()
+        case _:
+            return None
 
 
 async def asked(sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
     """The log's answer: from its owner over the bus, or from the file when no Parley runs."""
-    settings = joined()
-    if settings.bus.url is not None:
-        async with bus_of(settings) as bus:
-            return await ask_log(bus, sql, parameters)
-    from infra.event_log.log import open_read_only
-
-    log = await open_read_only(wiring.log_path(settings))
-    try:
-        return await log.ask(sql, parameters)
-    finally:
-        await log.aclose()
+    async with asking() as ask:
+        return await ask(sql, parameters or {})
 
 
 def terminal_table(

@@ -48,9 +48,9 @@ class Submitter:
         """The request to stop a turn."""
         return self._about(turn, InterruptRequested(reason="enough", sentences_played=played))
 
-    def feedback(self, turn: Event[Fact]) -> Event[Fact]:
-        """Thumbs up for a turn."""
-        return self._about(turn, FeedbackGiven(about=turn.meta.turn, rating="up"))
+    def feedback(self, turn: Event[Fact], **said: Any) -> Event[Fact]:
+        """Thumbs up for a turn, and whatever else is said."""
+        return self._about(turn, FeedbackGiven(**{"about": turn.meta.turn, "rating": "up", **said}))
 
     def chosen(self, turn: Event[Fact], *texts: str) -> list[Event[Fact]]:
         """What the reranker says of a reply with these sentences."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ from infra.state.scope import scope_of
 from infra.state.sqlite import open_state
 from pipeline.keeper import APOLOGY_WITHIN, Keeper
 from pipeline.turn_limits import WAITING_MAX
+from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
 from schemas.intents import Intent, IntentClassified, IntentLabel
 from schemas.tasks import TaskCompleted, TaskOutcome
@@ -214,6 +215,37 @@ async def test_feedback_is_recorded_once(keeper: Keeper, talk: "Talk") -> None:
 
     assert recorded.fact == FeedbackRecorded(about=turn.meta.turn, rating="up")
     assert await told(keeper, given) == []
+
+
+async def test_feedback_is_recorded_with_all_that_it_says(keeper: Keeper, talk: "Talk") -> None:
+    ann = talk()
+    turn, other = ann.text(), ann.text("again")
+    await told(keeper, turn, *ann.chosen(turn, "Fine."), other)
+    said: dict[str, Any] = {"intent": "chit_chat", "preferred": 1, "reward": -0.5, "compared_with": other.meta.turn}
+
+    [recorded] = await told(keeper, ann.feedback(turn, **said))
+
+    assert recorded.fact == FeedbackRecorded(about=turn.meta.turn, rating="up", **said)
+
+
+@pytest.mark.parametrize("field", ["about", "compared_with"])
+async def test_feedback_on_somebody_elses_turn_is_refused(keeper: Keeper, talk: "Talk", field: str) -> None:
+    ann, bob = talk(), talk(user="bob")
+    mine, theirs = ann.text(), bob.text()
+    await told(keeper, mine, theirs)
+    said = {"reward": 1.0, field: theirs.meta.turn}
+
+    with pytest.raises(InvalidField, match="a turn of the user 'ann'") as refused:
+        await told(keeper, ann.feedback(mine, **said))
+
+    assert refused.value.field == f"fact.{field}"
+    assert len(await told(keeper, bob.feedback(theirs))) == 1
+
+
+async def test_feedback_on_a_turn_that_the_books_do_not_have_is_recorded(keeper: Keeper, talk: "Talk") -> None:
+    [recorded] = await told(keeper, talk().feedback(talk().text()))
+
+    assert isinstance(recorded.fact, FeedbackRecorded)
 
 
 async def test_two_keepers_on_one_file_open_and_end_each_turn_once(

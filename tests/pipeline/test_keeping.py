@@ -29,6 +29,7 @@ from schemas.catalogue import decode
 from schemas.event import Event, Fact
 from schemas.tasks import ReminderDue
 from schemas.turns import (
+    FeedbackRecorded,
     SpeechTurnOpened,
     StageFailed,
     TextTurnOpened,
@@ -139,7 +140,7 @@ async def test_a_turn_that_nobody_works_on_is_ended_by_its_deadline(
         (lambda payload: payload.replace(b'"hello"', b'"a\\u0007b"'), "fact.text"),
         (lambda payload: payload.replace(b'"text":"hello"', b'"words":"hello"'), "fact.text"),
         (lambda payload: payload.replace(b'"user":"ann"', b'"user":"a b"'), "meta.user"),
-        (lambda payload: payload.replace(b'"schema_version":"1.0"', b'"schema_version":"2.1"'), "schema_version"),
+        (lambda payload: payload.replace(b'"schema_version":"1.', b'"schema_version":"2.'), "schema_version"),
         (lambda payload: payload.replace(b'"tenant":"local"', b'"tenant":"others"'), "subject"),
         (lambda payload: payload.replace(b'"hello"', b'"' + b"x" * 100_000 + b'"'), "event"),
     ],
@@ -169,6 +170,25 @@ async def test_a_submission_that_cannot_be_read_fails_as_a_turn_and_the_next_one
     [letter] = await dead_letters(bus)
     assert letter.payload == payload
     assert await ends(bus, said_of, bad) == [failed.fact]
+
+
+async def test_feedback_on_somebody_elses_turn_becomes_a_dead_letter_and_nothing_else(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, said_of: "SaidOf", dead_letters: "Letters"
+) -> None:
+    turn = ann.text()
+    own = ann.feedback(turn)
+    others = Event[Fact].first(own.fact, own.meta.model_copy(update={"id": "another", "user": "bob"}))
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+        await told(bus, turn, TextTurnOpened)
+        await bus.say(others, FRONT)
+        await bus.say(own, FRONT)
+        recorded = await told(bus, turn, FeedbackRecorded)
+
+    assert recorded.meta.cause == own.meta.id
+    [letter] = await dead_letters(bus)
+    assert (letter.payload, letter.about["field"]) == (others.encoded(), "fact.about")
+    assert sum(isinstance(said.fact, FeedbackRecorded) for said in await said_of(bus, turn)) == 1
 
 
 class Disk:

@@ -1,4 +1,7 @@
-"""The golden events: one file for each event and schema version, written once and never changed."""
+"""The golden events: one file for each event and schema version, written once and never changed.
+
+The folder of a minor version holds the events that it changed; all others are still written as before.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +12,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
-def golden() -> Callable[[str], bytes]:
-    """The bytes of an event of version 1 as they travel, by its name."""
+def golden() -> Callable[..., bytes]:
+    """The bytes of an event as they travel, by its name and the version that last changed it."""
 
-    def read(name: str) -> bytes:
-        return (GOLDEN / "v1" / f"{name}.json").read_bytes().removesuffix(b"\n")
+    def read(name: str, version: str = "v1") -> bytes:
+        return (GOLDEN / version / f"{name}.json").read_bytes().removesuffix(b"\n")
 
     return read

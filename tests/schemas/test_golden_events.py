@@ -10,25 +10,69 @@ import pytest
 
 from schemas import catalogue, ids
 from schemas.errors import InvalidField, NewerSchema
-from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR
+from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MINOR
 
 NAMES = sorted(catalogue.BY_NAME)
-Golden = Callable[[str], bytes]
+MINORS = ["v1", *(f"v1.{minor}" for minor in range(1, SCHEMA_MINOR + 1))]
+FILES = sorted((Path(__file__).parent / "golden").rglob("*.json"))
+NEWEST = {path.stem: path.parent.name for path in sorted(FILES, key=lambda path: MINORS.index(path.parent.name))}
+OLDER = [(path.parent.name, path.stem) for path in FILES if NEWEST[path.stem] != path.parent.name]
+Golden = Callable[..., bytes]
 
 
 def test_every_event_of_the_catalogue_has_its_golden_file_and_no_other_lies_there() -> None:
     versions = {folder.name for folder in (Path(__file__).parent / "golden").iterdir()}
-    assert versions == {f"v{major}" for major in range(1, SCHEMA_MAJOR + 1)}
-    assert sorted(path.stem for path in (Path(__file__).parent / "golden" / "v1").iterdir()) == NAMES
+    assert versions == set(MINORS)
+    assert sorted({path.stem for path in FILES}) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_golden_event_is_read_as_its_type_and_written_as_the_same_bytes(name: str, golden: Golden) -> None:
-    event = catalogue.decode(golden(name))
+    written = golden(name, NEWEST[name])
+
+    event = catalogue.decode(written)
 
     assert type(event.fact) is catalogue.BY_NAME[name]
-    assert event.encoded() == golden(name)
-    assert catalogue.decode(golden(name), name) == event
+    assert event.encoded() == written
+    assert catalogue.decode(written, name) == event
+
+
+@pytest.mark.parametrize(("version", "name"), OLDER)
+def test_an_event_of_an_earlier_minor_version_keeps_all_that_it_said(version: str, name: str, golden: Golden) -> None:
+    written = golden(name, version)
+
+    event = catalogue.decode(written)
+
+    again = json.loads(event.encoded())
+    told = json.loads(written)
+    assert again["meta"] == told["meta"]
+    assert {field: again["fact"][field] for field in told["fact"]} == told["fact"]
+    assert all(value is None for field, value in again["fact"].items() if field not in told["fact"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "expected"),
+    [
+        ({"rating": None, "correction": None, "comment": None}, "fact", "at least one of"),
+        ({"compared_with": "019aa0b4-7d10-7b21-9c5e-1f3a2b4c5d6e"}, "fact", "a reward"),
+        ({"reward": 0.5, "compared_with": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740"}, "fact", "another turn"),
+        ({"reward": 1.01}, "fact.reward", "less than or equal to 1"),
+        ({"reward": float("nan")}, "fact.reward", "finite"),
+        ({"preferred": -1}, "fact.preferred", "greater than or equal to 0"),
+        ({"intent": "make_coffee"}, "fact.intent", "create_reminder"),
+    ],
+)
+def test_feedback_says_something_that_makes_sense(
+    changed: dict[str, object], field: str, expected: str, golden: Golden
+) -> None:
+    tree = json.loads(golden("FeedbackGiven"))
+    tree["fact"] |= changed
+
+    with pytest.raises(InvalidField) as refused:
+        catalogue.decode(json.dumps(tree).encode())
+
+    assert refused.value.field == field
+    assert expected in refused.value.expected
 
 
 @pytest.mark.parametrize("name", NAMES)

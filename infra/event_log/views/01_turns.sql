@@ -64,7 +64,11 @@ SELECT
     tenant, run, conversation, TRY_CAST(payload->>'about' AS UUID) AS turn, "user", time,
     payload->>'rating' AS rating,
     payload->>'correction' AS correction,
-    payload->>'comment' AS comment
+    payload->>'comment' AS comment,
+    payload->>'intent' AS intent,                                     -- what it should have been taken for
+    TRY_CAST(payload->>'preferred' AS BIGINT) AS preferred,           -- the candidate to choose, from 0
+    TRY_CAST(payload->>'reward' AS DOUBLE) AS reward,                 -- -1 to 1
+    TRY_CAST(payload->>'compared_with' AS UUID) AS compared_with      -- the turn that the reward compares with
 FROM events
 WHERE type = 'FeedbackRecorded';
 

@@ -13,7 +13,7 @@ from infra.event_log import duck
 from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import Appended, Batch, Json, LogLimits, Row, StreamChanged, StreamIdentity
 from schemas.errors import InvalidField
-from schemas.event import Event, Fact
+from schemas.event import SCHEMA_MINOR, SCHEMA_VERSION, Event, Fact
 
 Said = list[Event[Fact]]
 Typed = Callable[..., Said]
@@ -54,7 +54,7 @@ async def test_an_event_is_recorded_with_its_columns_and_its_fact(log: EventLog,
         "deadline": "2026-11-20T12:01:00Z",
         "time_zone": "Europe/Berlin",
         "speech": True,
-        "schema_version": "1.0",
+        "schema_version": SCHEMA_VERSION,
         "queue_ms": 1.5,
         "work_ms": 20.25,
         "attempt": 1,
@@ -127,12 +127,12 @@ async def test_an_event_of_a_newer_major_version_is_kept_whole_as_invalid(
     log: EventLog, typed: Typed, row: AsRow, stream: StreamIdentity
 ) -> None:
     plain = row(1, typed()[0])
-    newer = plain.payload.replace(b'"schema_version":"1.0"', b'"schema_version":"2.0"')
+    newer = plain.payload.replace(b'"schema_version":"1.', b'"schema_version":"2.')
 
     await log.append(Batch(stream, (replace(plain, payload=newer),)))
 
     assert await recorded(log, "type, payload->>'error', payload->>'value', payload->>'text'") == [
-        ("invalid", "NewerSchema", "2.0", newer.decode())
+        ("invalid", "NewerSchema", f"2.{SCHEMA_MINOR}", newer.decode())
     ]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,19 @@ async def test_feedback_is_about_its_turn(
 
     assert await seen(log, "SELECT rating, reply FROM feedback JOIN turns USING (tenant, run, turn)") == [
         {"rating": "up", "reply": "Noted."}
+    ]
+
+
+async def test_feedback_shows_what_should_have_been_and_what_it_is_compared_with(
+    log: EventLog, typed: Turn, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    turn, other = typed(), typed()
+    about = turn[0].meta.turn
+    given: dict[str, Any] = {"intent": "chit_chat", "preferred": 2, "reward": -0.5, "compared_with": other[0].meta.turn}
+    await log.append(batch([*turn, *other, first_of_a_turn(FeedbackRecorded(about=about, **given))]))
+
+    assert await seen(log, "SELECT turn, intent, preferred, reward, compared_with FROM feedback") == [
+        {"turn": about, **given}
     ]
 
 

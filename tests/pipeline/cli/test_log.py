@@ -3,9 +3,13 @@
 import json
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
+import nanoarrow
 import pytest
+from nanoarrow.ipc import InputStream
 from typer.testing import Result
 
 from schemas.catalogue import decode
@@ -82,3 +86,57 @@ def test_anything_but_one_select_is_refused(parley: Cli, one_line: OneLine, sql:
 
     assert refused.exit_code in (2, 3)
     assert one_line(refused)
+
+
+SELECT = "SELECT i, 'ü' AS s, [i] AS l, NULL AS n, i = 1 AS b FROM range(2) AS r(i)"
+AS_JSON = '{"i": 0, "s": "ü", "l": [0], "n": null, "b": false}\n{"i": 1, "s": "ü", "l": [1], "n": null, "b": true}\n'
+
+
+def test_an_answer_comes_in_the_format_that_was_asked_for(
+    parley: Cli, running_parley: "Parley", tmp_path: Path
+) -> None:
+    def asked(*options: str) -> Result:
+        done = parley("log", "query", SELECT, *options)
+        assert done.exit_code == 0, done.stderr
+        return done
+
+    assert asked("--json").stdout == asked("--format", "json").stdout == AS_JSON
+    assert asked("--format", "csv").stdout == "i,s,l,n,b\n0,ü,[0],,false\n1,ü,[1],,true\n"
+    assert "ü" in asked("--format", "table").stdout
+    for form, name in (("csv", "a.csv"), ("json", "a.jsonl"), ("table", "a.txt"), ("parquet", "a.p"), ("arrow", "a.a")):
+        done = asked("--format", form, "--out", str(tmp_path / name))
+        assert (done.stdout, done.stderr) == ("", f"2 rows are in {tmp_path / name}\n")
+    assert (tmp_path / "a.jsonl").read_text() == AS_JSON
+    found = duckdb.connect().execute("SELECT i, l FROM read_parquet($file)", {"file": str(tmp_path / "a.p")})
+    assert found.fetchall() == [(0, [0]), (1, [1])]
+    with InputStream.from_path(tmp_path / "a.a") as stream:
+        assert nanoarrow.ArrayStream(stream).read_all().to_pylist()[1]["s"] == "ü"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--format", "parquet"], "--out: None is not allowed; expected a file for parquet"),
+        (["--format", "arrow"], "--out: None is not allowed; expected a file for arrow"),
+        (["--format", "csv", "--json"], "--format: 'csv' is not allowed; expected json, or no --json"),
+        (["--format", "csv", "--out", "no/such/folder/x"], "--out: 'no/such/folder/x' is not allowed; expected a file"),
+    ],
+)
+def test_a_format_that_cannot_be_had_is_refused(
+    parley: Cli, running_parley: "Parley", one_line: OneLine, options: list[str], line: str
+) -> None:
+    refused = parley("log", "query", "SELECT 1", *options)
+
+    assert refused.exit_code == 2
+    assert one_line(refused).startswith(line)
+
+
+@pytest.mark.parametrize("options", [["--format", "csv"], ["--format", "parquet", "--out", "x"], ["--out", "x"]])
+def test_an_answer_that_was_cut_is_not_written_to_a_file(
+    parley: Cli, running_parley: "Parley", one_line: OneLine, options: list[str]
+) -> None:
+    refused = parley("log", "query", "FROM range(10001)", *options)
+
+    assert refused.exit_code == 1
+    assert one_line(refused).startswith("the answer was cut at 10000 rows; ask for less, or add a LIMIT")
+    assert not (running_parley.folder / "x").exists()
