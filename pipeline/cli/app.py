@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli import dead, engine, intents, log, looking, prompts, running, stopping, trace, turns
+from pipeline.cli import dead, engine, export, intents, log, looking, prompts, running, stopping, trace, turns
 
 app = typer.Typer(
     name="parley",
@@ -25,6 +25,7 @@ app.command()(looking.metrics)
 app.command()(looking.doctor)
 app.command()(trace.trace)
 app.add_typer(log.app, name="log")
+app.add_typer(export.app, name="export")
 app.add_typer(engine.app, name="engine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
@@ -30,6 +32,8 @@ from schemas.ids import checked_uuid7
 app = typer.Typer(
     help="Every event that was: follow them, or ask with SQL.", no_args_is_help=True, rich_markup_mode=None
 )
+
+Ask: TypeAlias = Callable[[str, Mapping[str, Parameter] | None], Awaitable[Table]]
 
 SHOWN_CHARS = 100
 AWAY_MAX_S = 10.0
@@ -103,17 +107,22 @@ def query(
 
 async def asked(sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
     """The log's answer: from its owner over the bus, or from the file when no Parley runs."""
+    async with asking() as ask:
+        return await ask(sql, parameters)
+
+
+@asynccontextmanager
+async def asking() -> AsyncIterator[Ask]:
+    """Somebody who answers many questions about the log: its owner over the bus, or the file when no Parley runs."""
     settings = joined()
     if settings.bus.url is not None:
         async with bus_of(settings) as bus:
-            return await ask_log(bus, sql, parameters)
+            yield partial(ask_log, bus)
+        return
     from infra.event_log.log import open_read_only
 
-    log = await open_read_only(wiring.log_path(settings))
-    try:
-        return await log.ask(sql, parameters)
-    finally:
-        await log.aclose()
+    async with await open_read_only(wiring.log_path(settings)) as log:
+        yield log.ask
 
 
 def terminal_table(

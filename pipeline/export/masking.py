@@ -1,0 +1,162 @@
+"""Masks personal data in rows: by its shape, and the names that the log itself knows. Counts what it masked. Pure.
+
+The same value is the same placeholder all through a conversation ([NAME_1], [EMAIL_2]), and means nothing beyond it.
+Not masked: names that nobody was called by in an intent or a skill, and whatever infra/personal_data.py does not find.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from infra.personal_data import Found, found_in
+
+NAME: Final = "NAME"
+NAME_CHARS_MIN: Final = 2
+_WORDS: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_POSSESSIVE: Final = re.compile(r"['’]s\Z", re.I)
+_SURNAME: Final = re.compile(r" (?P<word>[A-Z][^\W\d_]+(?:-[A-Z][^\W\d_]+)*)(?!['’]?\w)")
+_INTRODUCED: Final = re.compile(
+    r"\b(?i:my name is|my name's|i am called|call me)(?P<name>(?: [A-Z][\w’'-]+){1,3})"
+    r"|\b(?i:my name is|my name's) (?!(?:not|on|in|the|a|an|what|too|so|very)\b)(?P<lower>[^\W\d_]+)"
+)
+_NOBODY: Final = """
+i me you he she it we they him her us them my your his our their mine myself yourself everyone everybody someone
+somebody anyone nobody people person user users local default guest admin anonymous test unknown none friend friends
+mom mum mommy mummy dad daddy mother father parents parent brother sister brothers sisters sibling son daughter
+child children kid kids baby wife husband partner girlfriend boyfriend fiance fiancee uncle aunt cousin nephew niece
+grandma grandpa grandmother grandfather granny boss manager landlord landlady neighbor neighbour neighbors
+neighbours colleague coworker teacher doctor dentist plumber lawyer roommate flatmate team bank family guy guys
+the a an
+"""
+NO_NAMES: Final = frozenset(_NOBODY.split())
+"""What stands in a slot for a person, or as a user's id, and names nobody."""
+_NO_SURNAME: Final = """
+monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
+october november december today tomorrow tonight and or for at on in to about euros dollars pounds
+"""
+NO_SURNAMES: Final = NO_NAMES | frozenset(_NO_SURNAME.split())
+KEPT: Final = frozenset({"role", "type", "label", "labels", "selected_id", "id", "direction", "at", "tools", "rating"})
+"""Keys whose values are Parley's own words."""
+
+
+class Masking:
+    """Masks row after row of one export, and knows what it has masked."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._counts: Counter[str] = Counter()
+        self._numbers: dict[tuple[str, str], dict[str, int]] = {}  # by conversation and kind: value -> its number
+        self._names: dict[str, list[tuple[str, ...]]] = defaultdict(list)  # first word -> whole names, longest first
+        for name in sorted(set(names)):
+            for form in _forms(name):
+                self._names[form[0]].append(form)
+        for forms in self._names.values():
+            forms.sort(key=lambda form: (-len(form), form))
+        self._found = lru_cache(maxsize=50_000)(self._find)
+
+    def taken(self) -> Mapping[str, int]:
+        """How many places were masked since this was last asked, by kind."""
+        counts, self._counts = self._counts, Counter()
+        return counts
+
+    def row(self, value: Any, conversation: str) -> Any:
+        """The value with all texts in it masked."""
+        match value:
+            case str():
+                return self.text(value, conversation)
+            case list():
+                return [self.row(each, conversation) for each in value]
+            case dict():
+                masked = {key: each if key in KEPT else self.row(each, conversation) for key, each in value.items()}
+                if ("role" in value and "name" in value) or "arguments" in value:
+                    masked["name"] = value["name"]  # a tool's
+                return masked
+            case _:
+                return value
+
+    def text(self, text: str, conversation: str) -> str:
+        """The text with placeholders."""
+        found = self._found(text)
+        if not found:
+            return text
+        parts: list[str] = []
+        at = 0
+        for start, end, kind in found:
+            parts += (text[at:start], self._placeholder(kind, text[start:end], conversation))
+            at = end
+        return "".join((*parts, text[at:]))
+
+    def _placeholder(self, kind: str, value: str, conversation: str) -> str:
+        numbers = self._numbers.setdefault((conversation, kind), {})
+        key = " ".join(_POSSESSIVE.sub("", value).casefold().split())
+        if key not in numbers:
+            same = _same_person(key, numbers) if kind == NAME else None
+            numbers[key] = 1 + max(numbers.values(), default=0) if same is None else numbers[same]
+        self._counts[kind] += 1
+        return f"[{kind}_{numbers[key]}]"
+
+    def _find(self, text: str) -> tuple[tuple[int, int, str], ...]:
+        """Start, end and kind of all that is to be masked, in order."""
+        shaped = found_in(text)
+        named = [each for each in self._named(text) if not any(_overlap(each, other) for other in shaped)]
+        return tuple(sorted([(found.start, found.end, found.kind) for found in shaped] + named))
+
+    def _named(self, text: str) -> Iterator[tuple[int, int, str]]:
+        words = [(match.start(), match.end(), match.group()) for match in _WORDS.finditer(text)]
+        introduced = {
+            match.end("name") - len(match["name"].strip()) if match["name"] else match.start("lower"): match.end()
+            for match in _INTRODUCED.finditer(text)
+        }
+        place = 0
+        while place < len(words):
+            start, end, _ = words[place]
+            if start in introduced:
+                end = introduced[start]
+            elif (length := self._known(words, place)) > 0:
+                last = words[place + length - 1]
+                end = last[1] - (2 if _POSSESSIVE.search(last[2]) else 0)
+                end = _with_surname(text, end)
+            else:
+                place += 1
+                continue
+            yield start, end, NAME
+            while place < len(words) and words[place][0] < end:
+                place += 1
+
+    def _known(self, words: list[tuple[int, int, str]], place: int) -> int:
+        """How many words from here are a known name."""
+        for form in self._names.get(_POSSESSIVE.sub("", words[place][2]), ()):
+            told = [word for _, _, word in words[place : place + len(form)]]
+            if told and (*told[:-1], _POSSESSIVE.sub("", told[-1])) == form:
+                return len(form)
+        return 0
+
+
+def _forms(name: str) -> Iterator[tuple[str, ...]]:
+    """The ways in which a name is written: as it stands and with capitals, whole and its words one by one."""
+    words = tuple(_POSSESSIVE.sub("", word) for word in _WORDS.findall(name))
+    if not words or words[0].casefold() in ("the", "my", "your") or all(word.casefold() in NO_NAMES for word in words):
+        return
+    told = {words, *((word,) for word in words if len(word) > NAME_CHARS_MIN and word.casefold() not in NO_NAMES)}
+    for form in sorted(told):
+        if len("".join(form)) < NAME_CHARS_MIN:
+            continue
+        yield from sorted({form, tuple(word[:1].upper() + word[1:] for word in form)})
+
+
+def _same_person(name: str, numbered: Mapping[str, int]) -> str | None:
+    """A name that begins alike, as long as one of the two is a first name alone: Tom is Tom Becker."""
+    first, *others = name.split()
+    alike = [known for known in numbered if known.split()[0] == first and (not others or known == first)]
+    return alike[0] if alike else None
+
+
+def _with_surname(text: str, end: int) -> int:
+    """Where a name ends: a word with a capital right behind it belongs to it, unless it is known to be none."""
+    surname = _SURNAME.match(text, end)
+    return surname.end("word") if surname is not None and surname["word"].casefold() not in NO_SURNAMES else end
+
+
+def _overlap(one: tuple[int, int, str], other: Found) -> bool:
+    return one[0] < other.end and other.start < one[1]

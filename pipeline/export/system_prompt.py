@@ -1,0 +1,32 @@
+"""The system prompt of a turn, as the model saw it: the log holds the hash of the prompt, the files hold its text.
+
+Where the hash is another one, today's text stands in, and it is counted. Examples of the prompt are left out: nobody
+said them.
+"""
+
+from pathlib import Path
+
+from infra.prompts import Prompts
+from pipeline.export.turns import LoggedTurn
+from stages.chat.prompting import REPLY, SHELF
+
+
+class SystemPrompts:
+    """Gives each turn its system prompt."""
+
+    def __init__(self, own: Path | None) -> None:
+        """`own`: the folder of own prompts. Raises PromptMissing, PromptBroken."""
+        self._prompts = Prompts(SHELF, own)
+        self._sha256 = self._prompts.version(REPLY).sha256
+        self.older = 0  # turns that were answered with another text
+
+    def of(self, turn: LoggedTurn) -> str:
+        use = (turn.generated or {}).get("prompt") or {}
+        if use.get("name") == REPLY and use.get("sha256") != self._sha256:
+            self.older += 1
+        talk = turn.talk or turn.text
+        return "\n\n".join(
+            message.content
+            for message in self._prompts.render(REPLY, {"talk": talk}).messages
+            if message.role == "system"
+        )
