@@ -19,7 +19,8 @@ NOT_MASKED: Final = (
     "makes personal; read a sample before you give the data away"
 )
 _LOADS: Final = {
-    "sft": "TRL SFTTrainer, axolotl (type: chat_template) and unsloth read `messages`; `tools` is JSON text.",
+    "sft": "TRL SFTTrainer, axolotl (type: chat_template) and unsloth read `messages`; `tools` is JSON text. "
+    "Where skills acted, train from the JSON lines: in Parquet the arguments of tool calls are JSON text too.",
     "dpo": "TRL DPOTrainer, axolotl (rl: dpo, type: chat_template.default) and unsloth read it as it is.",
     "feedback": "TRL KTOTrainer reads the rows whose `label` is not null.",
 }

@@ -68,10 +68,9 @@ class Masking:
             case list():
                 return [self.row(each, conversation) for each in value]
             case dict():
-                masked = {key: each if key in KEPT else self.row(each, conversation) for key, each in value.items()}
-                if ("role" in value and "name" in value) or "arguments" in value:
-                    masked["name"] = value["name"]  # a tool's
-                return masked
+                tools = "role" in value or "arguments" in value  # there `name` is that of a tool
+                kept = KEPT | {"name"} if tools else KEPT
+                return {key: each if key in kept else self.row(each, conversation) for key, each in value.items()}
             case _:
                 return value
 

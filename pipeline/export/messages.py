@@ -20,11 +20,9 @@ Message = dict[str, Any]
 _MEMORY: Final = Memory()
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-ARGUMENTS: Final = ("title", "new_title", "when", "until", "person", "amount", "direction", "purpose", "query", "all")
-_CALL: Final = 'STRUCT("type" VARCHAR, "function" STRUCT("name" VARCHAR, arguments STRUCT({})))[]'.format(
-    ", ".join(f'"{name}" VARCHAR' for name in ARGUMENTS)
-)
+_CALL: Final = 'STRUCT("type" VARCHAR, "function" STRUCT("name" VARCHAR, arguments VARCHAR))[]'
 MESSAGES_TYPE: Final = f'STRUCT("role" VARCHAR, "content" VARCHAR, tool_calls {_CALL}, "name" VARCHAR)[]'
+"""In Parquet the arguments are JSON text, as a struct of all tools' arguments would be full of nulls."""
 PLAIN_TYPE: Final = 'STRUCT("role" VARCHAR, "content" VARCHAR)[]'
 
 
