@@ -20,6 +20,7 @@ LIKE: Final = 0.8
 BANDS: Final = 12
 BAND_ROWS: Final = 6
 """With 12 bands of 6 a pair of likeness 0.8 is found with a probability of 0.97, one of 0.9 with 0.9999."""
+ESTIMATE_OFF: Final = 0.2  # by so much, four times its deviation, a signature may underrate a likeness of 0.8
 SEED: Final = 1
 BULK_TEXTS: Final = 1_000
 BAND_KEPT_MAX: Final = 50
@@ -33,7 +34,8 @@ class NearDuplicates:
     def __init__(self, texts: Sequence[str], like: float = LIKE) -> None:
         self._like = like
         self._shingles = [_shingles(text) for text in texts]
-        self._buckets = _buckets(self._shingles)
+        self._signatures = _signatures(self._shingles)
+        self._buckets = _buckets(self._signatures)
         self._kept: list[dict[int, list[int]]] = [defaultdict(list) for _ in range(BANDS)]
 
     def like(self, place: int) -> Iterator[int]:
@@ -44,7 +46,9 @@ class NearDuplicates:
             if bucket >= 0
             for other in self._kept[band].get(bucket, ())
         }
-        for other in sorted(found):
+        others = np.array(sorted(found), dtype=np.int64)
+        agree = (self._signatures[others] == self._signatures[place]).mean(axis=1) if found else []
+        for other in others[np.greater_equal(agree, self._like - ESTIMATE_OFF)].tolist():
             if _jaccard(self._shingles[place], self._shingles[other]) >= self._like:
                 yield other
 
@@ -67,18 +71,24 @@ def _shingles(text: str) -> npt.NDArray[np.uint32]:
     return np.unique(joined)
 
 
-def _buckets(shingles: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.int32]:
-    """For each text and band the number of its bucket, -1 where it is alone; shape (texts, BANDS)."""
-    hashes = np.empty((len(shingles), BANDS), dtype=np.uint64)
-    weights = np.random.default_rng(SEED).integers(1, 2**63, size=BAND_ROWS, dtype=np.uint64) | np.uint64(1)
+def _signatures(shingles: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
+    """MinHash signatures, shape (texts, BANDS * BAND_ROWS)."""
+    signatures = np.empty((len(shingles), BANDS * BAND_ROWS), dtype=np.uint32)
     for first in range(0, len(shingles), BULK_TEXTS):
         some = [each.tolist() for each in shingles[first : first + BULK_TEXTS]]
         made = MinHash.bulk(some, num_perm=BANDS * BAND_ROWS, seed=SEED, hashfunc=_itself)
-        values = np.array([each.hashvalues for each in made], dtype=np.uint64).reshape(-1, BANDS, BAND_ROWS)
-        hashes[first : first + len(some)] = (values * weights).sum(axis=2, dtype=np.uint64)
-    buckets = np.full(hashes.shape, -1, dtype=np.int32)
+        signatures[first : first + len(some)] = [each.hashvalues for each in made]
+    return signatures
+
+
+def _buckets(signatures: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+    """For each text and band the number of its bucket, -1 where it is alone; shape (texts, BANDS)."""
+    weights = np.random.default_rng(SEED).integers(1, 2**63, size=BAND_ROWS, dtype=np.uint64) | np.uint64(1)
+    buckets = np.full((len(signatures), BANDS), -1, dtype=np.int32)
     for band in range(BANDS):
-        _, numbers, counts = np.unique(hashes[:, band], return_inverse=True, return_counts=True)
+        rows = signatures[:, band * BAND_ROWS : (band + 1) * BAND_ROWS].astype(np.uint64)
+        hashes = (rows * weights).sum(axis=1, dtype=np.uint64)
+        _, numbers, counts = np.unique(hashes, return_inverse=True, return_counts=True)
         shared = counts[numbers] > 1
         buckets[shared, band] = numbers[shared]
     return buckets

@@ -10,7 +10,6 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, Literal
 
 from phonenumbers import Leniency, PhoneNumberMatcher
@@ -20,7 +19,8 @@ Kind = Literal["EMAIL", "URL", "IBAN", "CARD", "IP", "PHONE", "ADDRESS"]
 REGIONS: Final = ("US", "GB", "DE", "FR")  # whose phones are known without their +code
 PHONE_DIGITS_MIN: Final = 7
 
-_EMAIL: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]*\w@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
+_DIGIT: Final = re.compile(r"\d")
+_EMAIL: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]*\w@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
 _SAID_EMAIL: Final = re.compile(r"\b[\w.-]+ at [\w-]+ dot (?:com|org|net|de|co\.uk|io|eu|fr)\b", re.I)
 _URL: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>\"']+[^\s<>\"'.,;:!?)\]]", re.I)
 _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.I)
@@ -31,6 +31,7 @@ _PHONE: Final = re.compile(
     r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?(?:\(?\d{1,5}\)?[ ./-]?){1,5}\d{2,4}"
     r"|(?:1[ .-])?\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?![\w/-])"
 )
+_LONG_NUMBER: Final = re.compile(r"(?:\d[ ()./-]{0,3}){6}\d")
 _AFTER_CUE: Final = re.compile(
     r"\b(?:phone|mobile|cell|tel|telephone|whatsapp)(?:'s)?(?: ?number)?(?: is|:)? *(?P<number>\+?\d[\d ()./-]{5,}\d)",
     re.I,
@@ -56,6 +57,12 @@ _ADDRESSES: Final = (
     re.compile(r"\b[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}\b"),
     re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?\b"),
 )
+_ADDRESS_HINT: Final = re.compile(
+    rf"\b(?:{_STREETS}|{_SHORT})\b|(?:straße|strasse|str\.|gasse|allee|platz|weg|damm|ufer) \d"
+    r"|\b(?-i:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]{2} \d{5})\b",
+    re.I,
+)
+"""Without one of these there is no address, and the patterns above need not be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,6 @@ class Found:
     kind: Kind
 
 
-@lru_cache(maxsize=50_000)  # the turns of a conversation carry those before them
 def found_in(text: str) -> tuple[Found, ...]:
     """What was found, in order, none overlapping another; of two that overlap the surer kind stands."""
     taken: list[Found] = []
@@ -79,7 +85,7 @@ def found_in(text: str) -> tuple[Found, ...]:
 
 def _all_in(text: str) -> Iterator[Found]:
     """Surer kinds first."""
-    digits = sum(char.isdigit() for char in text)
+    digits = len(_DIGIT.findall(text))
     if "@" in text:
         yield from _spans(text, _EMAIL, "EMAIL")
     if " dot " in text:
@@ -93,8 +99,9 @@ def _all_in(text: str) -> Iterator[Found]:
     if digits >= PHONE_DIGITS_MIN:
         yield from _ibans(text)
         yield from (found for found in _spans(text, _CARD, "CARD") if luhn.is_valid(_digits(text, found)))
-        yield from _phones(text)
-    if digits:
+        if _LONG_NUMBER.search(text):
+            yield from _phones(text)
+    if digits and _ADDRESS_HINT.search(text):
         for pattern in _ADDRESSES:
             yield from _spans(text, pattern, "ADDRESS")
 
@@ -115,14 +122,18 @@ def _ibans(text: str) -> Iterator[Found]:
 
 
 def _phones(text: str) -> Iterator[Found]:
+    """By their shape, by the word before them, and, where long numbers are left, by the regions' numbering plans."""
+    rest = text
     for match in _AFTER_CUE.finditer(text):
         yield Found(*match.span("number"), "PHONE")
     for found in _spans(text, _PHONE, "PHONE"):
         if len(_digits(text, found)) >= PHONE_DIGITS_MIN:
+            rest = f"{rest[: found.start]}{'_' * (found.end - found.start)}{rest[found.end :]}"
             yield found
-    for region in REGIONS:
-        for phone in PhoneNumberMatcher(text, region, leniency=Leniency.VALID):
-            yield Found(phone.start, phone.end, "PHONE")
+    if _LONG_NUMBER.search(rest):
+        for region in REGIONS:
+            for phone in PhoneNumberMatcher(text, region, leniency=Leniency.VALID):
+                yield Found(phone.start, phone.end, "PHONE")
 
 
 def _digits(text: str, found: Found) -> str:

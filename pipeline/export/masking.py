@@ -7,13 +7,13 @@ Not masked: names that nobody was called by in an intent or a skill, and whateve
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from infra.personal_data import Found, found_in
 
 NAME: Final = "NAME"
 NAME_CHARS_MIN: Final = 2
+REMEMBERED_TEXTS: Final = 20_000  # the turns of a conversation carry those before them
 _WORDS: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _POSSESSIVE: Final = re.compile(r"['’]s\Z", re.I)
 _SURNAME: Final = re.compile(r" (?P<word>[A-Z][^\W\d_]+(?:-[A-Z][^\W\d_]+)*)(?!['’]?\w)")
@@ -53,7 +53,7 @@ class Masking:
                 self._names[form[0]].append(form)
         for forms in self._names.values():
             forms.sort(key=lambda form: (-len(form), form))
-        self._found = lru_cache(maxsize=50_000)(self._find)
+        self._masked: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}  # by conversation and text
 
     def taken(self) -> Mapping[str, int]:
         """How many places were masked since this was last asked, by kind."""
@@ -76,15 +76,26 @@ class Masking:
 
     def text(self, text: str, conversation: str) -> str:
         """The text with placeholders."""
-        found = self._found(text)
-        if not found:
-            return text
+        key = (conversation, text)
+        if key not in self._masked:
+            if len(self._masked) >= REMEMBERED_TEXTS:
+                self._masked.clear()
+            self._masked[key] = self._with_placeholders(text, conversation)
+        masked, kinds = self._masked[key]
+        if kinds:
+            self._counts.update(kinds)
+        return masked
+
+    def _with_placeholders(self, text: str, conversation: str) -> tuple[str, tuple[str, ...]]:
+        """The text, and the kind of each placeholder in it."""
         parts: list[str] = []
+        kinds: list[str] = []
         at = 0
-        for start, end, kind in found:
+        for start, end, kind in self._find(text):
             parts += (text[at:start], self._placeholder(kind, text[start:end], conversation))
+            kinds.append(kind)
             at = end
-        return "".join((*parts, text[at:]))
+        return "".join((*parts, text[at:])), tuple(kinds)
 
     def _placeholder(self, kind: str, value: str, conversation: str) -> str:
         numbers = self._numbers.setdefault((conversation, kind), {})
@@ -92,7 +103,6 @@ class Masking:
         if key not in numbers:
             same = _same_person(key, numbers) if kind == NAME else None
             numbers[key] = 1 + max(numbers.values(), default=0) if same is None else numbers[same]
-        self._counts[kind] += 1
         return f"[{kind}_{numbers[key]}]"
 
     def _find(self, text: str) -> tuple[tuple[int, int, str], ...]:

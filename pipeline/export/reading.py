@@ -5,11 +5,12 @@ in the file in about that order, so DuckDB skips all the rest. A page that does 
 All questions see the log as it was when the first one was asked, also while Parley runs.
 """
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
+
+import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused, Table
 from pipeline.export.turns import EVENTS, Feedback, LoggedTurn, Payload, add, opinions
@@ -19,7 +20,7 @@ Ask: TypeAlias = Callable[[str, Mapping[str, Parameter] | None], Awaitable[Table
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
-TURNS_PAGE: Final = 500
+TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
 FEEDBACK_PAGE: Final = 100
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 
@@ -61,6 +62,7 @@ class LogReading:
     def __init__(self, ask: Ask, upto: int) -> None:
         self._ask = ask
         self.upto = upto  # the last place in the log that is read
+        self._page_turns = TURNS_PAGE
 
     @classmethod
     async def opened(cls, ask: Ask) -> "LogReading":
@@ -70,10 +72,13 @@ class LogReading:
     async def turns(self, wanted: Wanted, feedback: Mapping[str, Feedback]) -> AsyncIterator[LoggedTurn]:
         """All turns in the order of their ids, which is that of their beginning."""
         ids = await self._ids(wanted)
-        for first in range(0, len(ids), TURNS_PAGE):
-            for turn in await self._page(ids[first : first + TURNS_PAGE], wanted):
+        done = 0
+        while done < len(ids):
+            some = ids[done : done + self._page_turns]
+            for turn in await self._page(some, wanted):
                 turn.feedback = feedback.get(turn.id)
                 yield turn
+            done += len(some)
 
     async def some(self, ids: Sequence[str]) -> dict[str, LoggedTurn]:
         """Turns by their ids; those that the log does not have are missing."""
@@ -121,6 +126,7 @@ class LogReading:
             if len(ids) == 1:
                 raise
         half = len(ids) // 2
+        self._page_turns = min(self._page_turns, half)
         return await self._page(ids[:half], wanted) + await self._page(ids[half:], wanted)
 
     def _bounds(self, wanted: Wanted) -> dict[str, Parameter]:
@@ -141,7 +147,7 @@ def _put_together(rows: Sequence[Sequence[Json]], ids: frozenset[str]) -> list[L
 
 
 def _payload(text: Json) -> dict[str, Any]:
-    read = json.loads(str(text))
+    read = pydantic_core.from_json(str(text))
     return read if isinstance(read, dict) else {}
 
 

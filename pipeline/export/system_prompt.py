@@ -18,15 +18,16 @@ class SystemPrompts:
         """`own`: the folder of own prompts. Raises PromptMissing, PromptBroken."""
         self._prompts = Prompts(SHELF, own)
         self._sha256 = self._prompts.version(REPLY).sha256
+        told = {self._system(talk) for talk in ("one", "two")}
+        self._always = told.pop() if len(told) == 1 else None  # None: it tells what is talked about
         self.older = 0  # turns that were answered with another text
 
     def of(self, turn: LoggedTurn) -> str:
         use = (turn.generated or {}).get("prompt") or {}
         if use.get("name") == REPLY and use.get("sha256") != self._sha256:
             self.older += 1
-        talk = turn.talk or turn.text
-        return "\n\n".join(
-            message.content
-            for message in self._prompts.render(REPLY, {"talk": talk}).messages
-            if message.role == "system"
-        )
+        return self._system(turn.talk or turn.text) if self._always is None else self._always
+
+    def _system(self, talk: str) -> str:
+        messages = self._prompts.render(REPLY, {"talk": talk}).messages
+        return "\n\n".join(message.content for message in messages if message.role == "system")
