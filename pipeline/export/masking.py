@@ -135,7 +135,8 @@ class Masking:
 
     def _known(self, words: list[tuple[int, int, str]], place: int) -> int:
         """How many words from here are a known name."""
-        for form in self._names.get(_POSSESSIVE.sub("", words[place][2]), ()):
+        word = words[place][2]
+        for form in self._names.get(word if word.isalnum() else _POSSESSIVE.sub("", word), ()):
             told = [word for _, _, word in words[place : place + len(form)]]
             if told and (*told[:-1], _POSSESSIVE.sub("", told[-1])) == form:
                 return len(form)

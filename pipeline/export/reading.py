@@ -21,7 +21,7 @@ Ask: TypeAlias = Callable[[str, Mapping[str, Parameter] | None], Awaitable[Table
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
-FEEDBACK_PAGE: Final = 100
+FEEDBACK_PAGE: Final = 1_000
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 
 UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
@@ -35,10 +35,10 @@ SELECT turn::VARCHAR, type, conversation::VARCHAR, "user", time, payload::VARCHA
 WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT unnest($types)) AND log_seq <= $upto
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY turn, stream, stream_seq"""
-FEEDBACK: Final = f"""
+FEEDBACK: Final = """
 SELECT log_seq, payload::VARCHAR FROM events
 WHERE run = $run AND type = 'FeedbackRecorded' AND log_seq <= $upto AND log_seq > $after
-ORDER BY log_seq LIMIT {FEEDBACK_PAGE}"""
+ORDER BY log_seq LIMIT $limit"""
 NAMES: Final = f"""
 SELECT name FROM (
     SELECT DISTINCT "user" AS name FROM events WHERE run = $run AND log_seq <= $upto
@@ -90,11 +90,19 @@ class LogReading:
     async def feedback(self, run: str = LIVE_RUN) -> dict[str, Feedback]:
         """What people thought, by the turn's id."""
         told: list[Payload] = []
-        after = 0
-        while rows := (await self._ask(FEEDBACK, {"run": run, "upto": self.upto, "after": after})).rows:
-            told += (_payload(payload) for _, payload in rows)
-            after = _whole(rows[-1][0])
-        return opinions(told)
+        after, limit = 0, FEEDBACK_PAGE
+        while True:
+            try:
+                table = await self._ask(FEEDBACK, {"run": run, "upto": self.upto, "after": after, "limit": limit})
+            except QueryRefused:  # more bytes than the bus carries
+                if limit == 1:
+                    raise
+                limit //= 2
+                continue
+            if not table.rows:
+                return opinions(told)
+            told += (_payload(payload) for _, payload in table.rows)
+            after = _whole(table.rows[-1][0])
 
     async def names(self, run: str = LIVE_RUN) -> list[str]:
         """The users, and the persons that intents and skills were about."""
