@@ -146,7 +146,7 @@ def _moment(text: str) -> datetime:
 
 
 async def _export(order: "Order") -> "tuple[Done, int]":
-    """What was written, and how many rows have another system prompt than they were answered with."""
+    """What was written, and how many turns have another system prompt than they were answered with."""
     from pipeline.export import card, writing
     from pipeline.export.exporting import export
     from pipeline.export.reading import LogReading
@@ -197,7 +197,9 @@ def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
     console.print(f"duplicates  {_counted(found)}", markup=False)
     console.print(f"masked      {_counted(done.masked) if order.mask else 'nothing: switched off'}", markup=False)
     if older:
-        console.print(f"prompts     {older} rows carry today's system prompt, not the one they were answered with")
+        console.print(
+            f"prompts     {older} turns are told with today's system prompt, not the one they were answered with"
+        )
     if order.seed_kinds:
         note(NO_PERSONA)
 

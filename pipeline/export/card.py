@@ -140,7 +140,7 @@ def _prompts(older: int) -> list[str]:
         return []
     return [
         "",
-        f"{older} rows carry today's system prompt: the log holds only the hash of their own.",
+        f"{older} turns are told with today's system prompt: the log holds only the hash of their own.",
     ]
 
 

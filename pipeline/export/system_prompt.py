@@ -20,12 +20,17 @@ class SystemPrompts:
         self._sha256 = self._prompts.version(REPLY).sha256
         told = {self._system(talk) for talk in ("one", "two")}
         self._always = told.pop() if len(told) == 1 else None  # None: it tells what is talked about
-        self.older = 0  # turns that were answered with another text
+        self._older: set[str] = set()
+
+    @property
+    def older(self) -> int:
+        """How many turns of those asked about were answered with another text."""
+        return len(self._older)
 
     def of(self, turn: LoggedTurn) -> str:
         use = (turn.generated or {}).get("prompt") or {}
         if use.get("name") == REPLY and use.get("sha256") != self._sha256:
-            self.older += 1
+            self._older.add(turn.id)
         return self._system(turn.talk or turn.text) if self._always is None else self._always
 
     def _system(self, talk: str) -> str:

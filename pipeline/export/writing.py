@@ -61,6 +61,7 @@ def prepare(folder: Path, kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names():
         (folder / name).unlink(missing_ok=True)
+    write_text(folder, CARD, json.dumps({"kind": kind, "unfinished": True}) + "\n")  # so that it can be begun again
 
 
 def write_kind(

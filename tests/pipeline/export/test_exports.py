@@ -190,6 +190,30 @@ async def test_stats_count_what_an_export_would_have_before_duplicates(
     assert counts["ranking"] == TURNS // 3
 
 
+async def test_an_export_that_was_cut_off_can_be_made_again(many: "Talks", exported: Exported, tmp_path: Path) -> None:
+    writing.prepare(tmp_path / "out", "sft")
+    (tmp_path / "out" / "train.jsonl").write_text("half a li")
+
+    done = await exported("sft", tmp_path / "out")
+
+    lines = (tmp_path / "out" / "train.jsonl").read_text().splitlines()
+    assert len([json.loads(line) for line in lines]) == done.rows["train"]
+    assert "unfinished" not in json.loads((tmp_path / "out" / "card.json").read_text())
+
+
+async def test_feedback_that_does_not_fit_is_read_in_smaller_pages(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    await exported("feedback", tmp_path / "out")
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        if (parameters or {}).get("limit", 0) > 7:
+            raise QueryRefused(sql, "less")
+        return await many.log.ask(sql, parameters)
+
+    assert len(await (await LogReading.opened(narrow)).feedback()) == TURNS // 3
+
+
 @pytest.mark.parametrize("found", ["notes.txt", "card.json"])
 async def test_a_folder_with_anything_else_in_it_is_refused_and_left_as_it_is(tmp_path: Path, found: str) -> None:
     (tmp_path / found).write_text('{"kind": "dpo"}')
