@@ -131,7 +131,7 @@ def _spooled(draft: Draft, kind: Kind, spool: Spool, masking: Masking | None, *,
         row = masking.row(row, turn.conversation)
         masked = masking.taken()
         key = tuple(masking.text(text, turn.conversation) for text in key)
-        user = masking.text(user, turn.conversation) if seed else user
+        user = masking.user(user, turn.conversation) if seed else user
         masking.taken()
     seed_row = kind.seed_row(draft, row, user) if seed and kind.seed_row is not None else None
     at, size, seed_size = spool.add(row, seed_row)

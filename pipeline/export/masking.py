@@ -5,9 +5,11 @@ Not masked: names that nobody was called by in an intent or a skill, and whateve
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+
+import regex
 
 from infra.personal_data import Found, found_in
 
@@ -47,12 +49,10 @@ class Masking:
     def __init__(self, names: Iterable[str]) -> None:
         self._counts: Counter[str] = Counter()
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}  # by conversation and kind: value -> its number
-        self._names: dict[str, list[tuple[str, ...]]] = defaultdict(list)  # first word -> whole names, longest first
-        for name in sorted(set(names)):
-            for form in _forms(name):
-                self._names[form[0]].append(form)
-        for forms in self._names.values():
-            forms.sort(key=lambda form: (-len(form), form))
+        self._names: dict[str, list[str]] = {}  # first word -> whole names, longest first
+        for form in sorted({form for name in names for form in _forms(name)}, key=lambda form: (-len(form), form)):
+            self._names.setdefault(form[0], []).append(" ".join(form))
+        self._first_words = regex.compile(r"(?<![^\W_])\L<first>(?![^\W_])", first=list(self._names))
         self._masked: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}  # by conversation and text
 
     def taken(self) -> Mapping[str, int]:
@@ -86,6 +86,10 @@ class Masking:
             self._counts.update(kinds)
         return masked
 
+    def user(self, user: str, conversation: str) -> str:
+        """A user's id, which need not look like a name."""
+        return user if user.casefold() in NO_NAMES else self._placeholder(NAME, user, conversation)
+
     def _with_placeholders(self, text: str, conversation: str) -> tuple[str, tuple[str, ...]]:
         """The text, and the kind of each placeholder in it."""
         parts: list[str] = []
@@ -112,35 +116,35 @@ class Masking:
         return tuple(sorted([(found.start, found.end, found.kind) for found in shaped] + named))
 
     def _named(self, text: str) -> Iterator[tuple[int, int, str]]:
-        words = [(match.start(), match.end(), match.group()) for match in _WORDS.finditer(text)]
-        introduced = {
-            match.end("name") - len(match["name"].strip()) if match["name"] else match.start("lower"): match.end()
-            for match in _INTRODUCED.finditer(text)
-        }
-        place = 0
-        while place < len(words):
-            start, end, _ = words[place]
-            if start in introduced:
-                end = introduced[start]
-            elif (length := self._known(words, place)) > 0:
-                last = words[place + length - 1]
-                end = last[1] - (2 if _POSSESSIVE.search(last[2]) else 0)
-                end = _with_surname(text, end)
-            else:
-                place += 1
-                continue
-            yield start, end, NAME
-            while place < len(words) and words[place][0] < end:
-                place += 1
+        introduced = _introduced(text)
+        yield from ((start, end, NAME) for start, end in introduced)
+        reached = 0
+        for match in self._first_words.finditer(text) if self._names else ():
+            start = match.start()
+            end = self._end_of(text, start, match.group())
+            if start >= reached and end and not any(one < end and start < other for one, other in introduced):
+                reached = _with_surname(text, end)
+                yield start, reached, NAME
 
-    def _known(self, words: list[tuple[int, int, str]], place: int) -> int:
-        """How many words from here are a known name."""
-        word = words[place][2]
-        for form in self._names.get(word if word.isalnum() else _POSSESSIVE.sub("", word), ()):
-            told = [word for _, _, word in words[place : place + len(form)]]
-            if told and (*told[:-1], _POSSESSIVE.sub("", told[-1])) == form:
-                return len(form)
+    def _end_of(self, text: str, start: int, word: str) -> int:
+        """Where the longest known name that begins here ends; 0 where none does."""
+        for form in self._names[word]:
+            end = start + len(form)
+            if text.startswith(form, start) and not text[end : end + 1].isalnum():
+                return end
         return 0
+
+
+def _introduced(text: str) -> list[tuple[int, int]]:
+    """Names that people give themselves: "my name is Anna Schmidt"."""
+    lowered = text.casefold()
+    if not any(cue in lowered for cue in ("my name", "am called", "call me")):
+        return []
+    found = []
+    for match in _INTRODUCED.finditer(text):
+        start = match.end("name") - len(match["name"].strip()) if match["name"] else match.start("lower")
+        found.append((start, match.end()))
+    return found
 
 
 def _forms(name: str) -> Iterator[tuple[str, ...]]:

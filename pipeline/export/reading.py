@@ -5,6 +5,7 @@ in the file in about that order, so DuckDB skips all the rest. A page that does 
 All questions see the log as it was when the first one was asked, also while Parley runs.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ Ask: TypeAlias = Callable[[str, Mapping[str, Parameter] | None], Awaitable[Table
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
+BREATH_TURNS: Final = 25
 FEEDBACK_PAGE: Final = 1_000
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 
@@ -70,15 +72,33 @@ class LogReading:
         return cls(ask, _whole(table.rows[0][0]))
 
     async def turns(self, wanted: Wanted, feedback: Mapping[str, Feedback]) -> AsyncIterator[LoggedTurn]:
-        """All turns in the order of their ids, which is that of their beginning."""
+        """All turns in the order of their ids, which is that of their beginning.
+
+        While a page is worked on, the next one is being read.
+        """
         ids = await self._ids(wanted)
-        done = 0
-        while done < len(ids):
-            some = ids[done : done + self._page_turns]
-            for turn in await self._page(some, wanted):
-                turn.feedback = feedback.get(turn.id)
-                yield turn
-            done += len(some)
+        begun = 0
+
+        def begin() -> asyncio.Task[list[LoggedTurn]] | None:
+            nonlocal begun
+            some = ids[begun : begun + self._page_turns]
+            begun += len(some)
+            return asyncio.create_task(self._page(some, wanted)) if some else None
+
+        upcoming = begin()
+        try:
+            while upcoming is not None:
+                page = await upcoming
+                upcoming = begin()
+                for place, turn in enumerate(page):
+                    if place % BREATH_TURNS == 0:
+                        await asyncio.sleep(0)  # lets the next page be asked for, and its answer be taken
+                    turn.feedback = feedback.get(turn.id)
+                    yield turn
+        finally:
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
 
     async def some(self, ids: Sequence[str]) -> dict[str, LoggedTurn]:
         """Turns by their ids; those that the log does not have are missing."""

@@ -94,6 +94,13 @@ def test_a_value_is_the_same_placeholder_all_through_a_conversation_and_not_beyo
     assert masking.text("Tom and Eve", "two") == "[NAME_1] and [NAME_2]"
 
 
+def test_a_users_id_is_masked_whatever_it_looks_like() -> None:
+    masking = Masking(())
+
+    assert masking.user("anna_77-x", "one") == "[NAME_1]"
+    assert masking.user("me", "one") == "me"
+
+
 def test_two_people_of_one_first_name_are_two() -> None:
     masking = Masking(("Tom Becker", "Tom Miller"))
 
