@@ -71,7 +71,8 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
     ]
     turns = 0
     with Spool() as spool:
-        async for turn in log.turns(order.wanted, feedback):
+        wanted = replace(order.wanted, history=any(making.kind.history for making in makings))
+        async for turn in log.turns(wanted, feedback):
             turns += 1
             for making in makings:
                 if (reason := left_out(turn, making.gathering.choice)) is not None:

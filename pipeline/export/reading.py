@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused, Table
-from pipeline.export.turns import EVENTS, Feedback, LoggedTurn, Payload, add, opinions
+from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, Payload, add, opinions
 from schemas.ids import LIVE_RUN
 
 Ask: TypeAlias = Callable[[str, Mapping[str, Parameter] | None], Awaitable[Table]]
@@ -56,6 +56,7 @@ class Wanted:
     since: datetime = EVER
     conversation: str | None = None
     run: str = LIVE_RUN
+    history: bool = True  # False: without ReplyRequested, which carries what was said before
 
 
 class LogReading:
@@ -143,7 +144,12 @@ class LogReading:
                 return ids
 
     async def _page(self, ids: Sequence[str], wanted: Wanted) -> list[LoggedTurn]:
-        asked = {**self._bounds(wanted), "low": ids[0], "high": ids[-1], "types": list(EVENTS)}
+        asked = {
+            **self._bounds(wanted),
+            "low": ids[0],
+            "high": ids[-1],
+            "types": [kind for kind in EVENTS if wanted.history or kind != HISTORY],
+        }
         try:
             table = await self._ask(PAGE, asked)
             if not table.truncated:

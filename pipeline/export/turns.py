@@ -22,6 +22,7 @@ EVENTS: Final = (
     "TurnFailed",
     "TurnInterrupted",
 )
+HISTORY: Final = "ReplyRequested"
 _ENDS: Final[Mapping[str, Status]] = {
     "TurnCompleted": "completed",
     "TurnFailed": "failed",

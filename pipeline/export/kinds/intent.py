@@ -72,4 +72,5 @@ INTENT: Final = Kind(
         "corrected": "BOOLEAN",
     },
     _maker,
+    history=False,
 )

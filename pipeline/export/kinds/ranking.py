@@ -66,6 +66,7 @@ RANKING: Final = Kind(
         "scored_on": "VARCHAR",
     },
     _maker,
+    history=False,
     seed_name="ranking_data.jsonl",
     seed_row=_seed_row,
 )
