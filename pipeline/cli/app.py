@@ -6,6 +6,7 @@ from pipeline.cli import (
     asyncapi,
     dead,
     engine,
+    export,
     feedback,
     intents,
     log,
@@ -40,6 +41,7 @@ app.command()(looking.metrics)
 app.command()(looking.doctor)
 app.command()(trace.trace)
 app.add_typer(log.app, name="log")
+app.add_typer(export.app, name="export")
 app.add_typer(engine.app, name="engine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")

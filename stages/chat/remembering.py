@@ -21,7 +21,7 @@ _MESSAGE_TOKENS: Final = 6  # role and markers around each message
 
 def tokens_of(text: str) -> int:
     """About how many tokens the text has, rather too many than too few."""
-    ascii_chars = sum(char.isascii() for char in text)
+    ascii_chars = len(text) if text.isascii() else sum(char.isascii() for char in text)
     return math.ceil(ascii_chars / _ASCII_CHARS_PER_TOKEN + (len(text) - ascii_chars) * _OTHER_TOKENS_PER_CHAR)
 
 

@@ -1,0 +1,208 @@
+"""`parley export …`: training data from the event log, masked, split, without duplicates, with a card."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra import settings as configuration
+from pipeline.cli import exits
+from pipeline.cli.joining import note
+from pipeline.cli.reaching_log import asking
+from schemas.errors import InvalidField
+from schemas.ids import checked_uuid7
+
+if TYPE_CHECKING:
+    from pipeline.export.exporting import Done, Order
+    from pipeline.export.reading import Wanted
+
+app = typer.Typer(
+    help="Training data from the event log: chat examples, preferences, intents, rankings, feedback.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+TRAINING_DATA_DIR = "TRAINING_DATA_DIR"
+HELP = {
+    "sft": "Whole exchanges to imitate: {messages}, with {tools} where a skill acted.",
+    "dpo": "Pairs of replies, the better first: {prompt, chosen, rejected}.",
+    "intent": "Utterances with their labels and slots; corrections override.",
+    "ranking": "Candidates with their scores, and which was chosen.",
+    "feedback": "What people thought of replies: {prompt, completion, label} and their words.",
+    "hypotheses": "Questions asked back about what was meant, and whether the person agreed.",
+    "persona": "Nothing: no persona is learned. Says so.",
+}
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="A new or empty folder, or an earlier export of the same kind.")]
+Since = Annotated[str | None, typer.Option("--since", help="Turns from this day or time on, e.g. 2026-11-20 (UTC).")]
+Conversation = Annotated[str | None, typer.Option("--conversation", "-c", help="Only this conversation.")]
+Failed = Annotated[bool, typer.Option("--include-failed", help="Also turns that failed.")]
+Interrupted = Annotated[bool, typer.Option("--include-interrupted", help="Also turns that were interrupted.")]
+LowConfidence = Annotated[bool, typer.Option("--include-low-confidence", help="Also what was badly heard or guessed.")]
+Fallback = Annotated[bool, typer.Option("--include-fallback", help="Also replies of an engine that only stood in.")]
+Form = Annotated[str, typer.Option("--format", help="jsonl, parquet or both.")]
+Mask = Annotated[bool, typer.Option("--mask/--no-mask", help="Mask personal data.")]
+SeedNames = Annotated[
+    bool,
+    typer.Option("--seed-names", help="Also user_feedback.jsonl, ranking_data.jsonl, … ; on with TRAINING_DATA_DIR."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def _command(name: str) -> Callable[..., None]:
+    def exported(
+        out: Out,
+        since: Since = None,
+        conversation: Conversation = None,
+        include_failed: Failed = False,
+        include_interrupted: Interrupted = False,
+        include_low_confidence: LowConfidence = False,
+        include_fallback: Fallback = False,
+        form: Form = "jsonl",
+        mask: Mask = True,
+        seed_names: SeedNames = False,
+        as_json: AsJson = False,
+    ) -> None:
+        with exits.told():
+            from pipeline.export.catalogue import KINDS, SEED_KINDS
+            from pipeline.export.choosing import Choice
+            from pipeline.export.exporting import Order
+            from pipeline.export.writing import FORMATS
+
+            if form not in FORMATS:
+                raise InvalidField("--format", form, f"one of {', '.join(FORMATS)}")
+            folder = os.environ.get(TRAINING_DATA_DIR)
+            order = Order(
+                kind=KINDS[name],
+                out=out,
+                wanted=_wanted(since, conversation),
+                choice=Choice(
+                    failed=include_failed,
+                    interrupted=include_interrupted,
+                    low_confidence=include_low_confidence,
+                    fallback=include_fallback,
+                ),
+                format=form,
+                mask=mask,
+                seed_kinds=SEED_KINDS if seed_names or folder else (),
+                seed_folder=Path(folder) if folder else None,
+            )
+            _tell(order, *asyncio.run(_export(order)), as_json=as_json)
+
+    exported.__doc__ = HELP[name]
+    return exported
+
+
+for _name in ("sft", "dpo", "intent", "ranking", "feedback", "hypotheses"):
+    app.command(_name)(_command(_name))
+
+
+@app.command(help=HELP["persona"])
+def persona(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Not used: there is nothing to write.")] = None,
+) -> None:
+    del out
+    from pipeline.export.catalogue import NO_PERSONA
+
+    print(NO_PERSONA)
+
+
+@app.command()
+def stats(since: Since = None, conversation: Conversation = None, as_json: AsJson = False) -> None:
+    """How much training data the log holds, by kind and by the seed's names."""
+    with exits.told():
+        counts = asyncio.run(_stats(since, conversation))
+        if as_json:
+            print(json.dumps(counts))
+            return
+        table = Table("what", "count")
+        table.columns[1].justify = "right"
+        for name, count in counts.items():
+            table.add_row(name, str(count))
+        Console().print(table)
+
+
+def _wanted(since: str | None, conversation: str | None) -> "Wanted":
+    from pipeline.export.reading import EVER, Wanted
+
+    if conversation is not None:
+        checked_uuid7("--conversation", conversation)
+    return Wanted(_moment(since) if since is not None else EVER, conversation)
+
+
+def _moment(text: str) -> datetime:
+    """A day or a time; without a zone it is UTC. Raises InvalidField."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidField("--since", text, "a day or a time such as 2026-11-20 or 2026-11-20T08:00+01:00") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+async def _export(order: "Order") -> "tuple[Done, int]":
+    """What was written, and how many turns have another system prompt than they were answered with."""
+    from pipeline.export import card, writing
+    from pipeline.export.exporting import export
+    from pipeline.export.reading import LogReading
+    from pipeline.export.system_prompt import SystemPrompts
+
+    writing.check(order.out, order.kind.name)
+    prompts = SystemPrompts(configuration.load().prompts)
+    async with asking() as ask:
+        log = await LogReading.opened(ask)
+        writing.prepare(order.out, order.kind.name)
+        done = await export(order, log, prompts.of)
+    told = card.card(order, done, prompts.older)
+    writing.write_text(order.out, writing.CARD, card.as_json(told))
+    writing.write_text(order.out, writing.README, card.readme(told))
+    return done, prompts.older
+
+
+async def _stats(since: str | None, conversation: str | None) -> dict[str, int]:
+    from pipeline.export.catalogue import KINDS, SEED_COUNTS
+    from pipeline.export.exporting import stats
+    from pipeline.export.reading import LogReading
+
+    async with asking() as ask:
+        counts = await stats(await LogReading.opened(ask), _wanted(since, conversation), KINDS)
+    return counts | {name: counts.get(kind, 0) for name, kind in SEED_COUNTS.items()}
+
+
+def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
+    from pipeline.export.card import card
+    from pipeline.export.catalogue import NO_PERSONA
+
+    if as_json:
+        print(json.dumps(card(order, done, older)))
+        return
+    console = Console()
+    total = sum(done.rows.values())
+    rows = ", ".join(f"{split} {count}" for split, count in done.rows.items())
+    console.print(f"{order.kind.name}: {total} rows ({rows}) of {done.turns} turns, in {order.out}", markup=False)
+    table = Table("file", "rows", "bytes", "sha256")
+    for place in (1, 2):
+        table.columns[place].justify = "right"
+    for one in (*done.files, *done.seed_files):
+        table.add_row(one.name, str(one.rows), str(one.size_bytes), one.sha256[:12])
+    console.print(table)
+    console.print(f"left out    {_counted(done.left_out)}", markup=False)
+    without = done.without
+    found = {"exact": without.exact, "near": without.near, "of these across the splits": without.leaking}
+    console.print(f"duplicates  {_counted(found)}", markup=False)
+    console.print(f"masked      {_counted(done.masked) if order.mask else 'nothing: switched off'}", markup=False)
+    if older:
+        console.print(
+            f"prompts     {older} turns are told with today's system prompt, not the one they were answered with"
+        )
+    if order.seed_kinds:
+        note(NO_PERSONA)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing"

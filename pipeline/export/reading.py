@@ -1,0 +1,190 @@
+"""Reads whole turns out of the log, a page at a time, through whatever answers SQL.
+
+An answer is limited in rows and bytes, so a page is a range of turns: their ids begin with the time, and their rows lie
+in the file in about that order, so DuckDB skips all the rest. A page that does not fit is asked for in halves.
+All questions see the log as it was when the first one was asked, also while Parley runs.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pydantic_core
+
+from infra.event_log.port import Json, Parameter, QueryRefused
+from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, Payload, add, opinions
+from pipeline.log_files import Ask
+from schemas.ids import LIVE_RUN
+
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
+TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
+BREATH_TURNS: Final = 25
+FEEDBACK_PAGE: Final = 1_000
+_NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
+
+UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
+IDS: Final = f"""
+SELECT turn::VARCHAR FROM events
+WHERE run = $run AND type IN ('TextTurnOpened', 'SpeechTurnOpened') AND log_seq <= $upto AND time >= $since
+  AND ($conversation IS NULL OR conversation = $conversation::UUID) AND turn > $after::UUID
+ORDER BY turn LIMIT {IDS_PAGE}"""
+PAGE: Final = """
+SELECT turn::VARCHAR, type, conversation::VARCHAR, "user", time, payload::VARCHAR FROM events
+WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT unnest($types)) AND log_seq <= $upto
+  AND ($conversation IS NULL OR conversation = $conversation::UUID)
+ORDER BY turn, stream, stream_seq"""
+FEEDBACK: Final = """
+SELECT log_seq, payload::VARCHAR FROM events
+WHERE run = $run AND type = 'FeedbackRecorded' AND log_seq <= $upto AND log_seq > $after
+ORDER BY log_seq LIMIT $limit"""
+NAMES: Final = f"""
+SELECT name FROM (
+    SELECT DISTINCT "user" AS name FROM events WHERE run = $run AND log_seq <= $upto
+    UNION SELECT slots->>'person' FROM intents WHERE run = $run
+    UNION SELECT data->>'person' FROM tasks WHERE run = $run)
+WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT {IDS_PAGE}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of the log."""
+
+    since: datetime = EVER
+    conversation: str | None = None
+    run: str = LIVE_RUN
+    history: bool = True  # False: without ReplyRequested, which carries what was said before
+
+
+class LogReading:
+    """The log, as it was when this was opened."""
+
+    def __init__(self, ask: Ask, upto: int) -> None:
+        self._ask = ask
+        self.upto = upto  # the last place in the log that is read
+        self._page_turns = TURNS_PAGE
+
+    @classmethod
+    async def opened(cls, ask: Ask) -> "LogReading":
+        table = await ask(UPTO, {})
+        return cls(ask, _whole(table.rows[0][0]))
+
+    async def turns(self, wanted: Wanted, feedback: Mapping[str, Feedback]) -> AsyncIterator[LoggedTurn]:
+        """All turns in the order of their ids, which is that of their beginning.
+
+        While a page is worked on, the next one is being read.
+        """
+        ids = await self._ids(wanted)
+        begun = 0
+
+        def begin() -> asyncio.Task[list[LoggedTurn]] | None:
+            nonlocal begun
+            some = ids[begun : begun + self._page_turns]
+            begun += len(some)
+            return asyncio.create_task(self._page(some, wanted)) if some else None
+
+        upcoming = begin()
+        try:
+            while upcoming is not None:
+                page = await upcoming
+                upcoming = begin()
+                for place, turn in enumerate(page):
+                    if place % BREATH_TURNS == 0:
+                        await asyncio.sleep(0)  # lets the next page be asked for, and its answer be taken
+                    turn.feedback = feedback.get(turn.id)
+                    yield turn
+        finally:
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
+
+    async def some(self, ids: Sequence[str]) -> dict[str, LoggedTurn]:
+        """Turns by their ids; those that the log does not have are missing."""
+        found: dict[str, LoggedTurn] = {}
+        for one in sorted(set(ids)):
+            found |= {turn.id: turn for turn in await self._page([one], Wanted())}
+        return found
+
+    async def feedback(self, run: str = LIVE_RUN) -> dict[str, Feedback]:
+        """What people thought, by the turn's id."""
+        told: list[Payload] = []
+        after, limit = 0, FEEDBACK_PAGE
+        while True:
+            try:
+                table = await self._ask(FEEDBACK, {"run": run, "upto": self.upto, "after": after, "limit": limit})
+            except QueryRefused:  # more bytes than the bus carries
+                if limit == 1:
+                    raise
+                limit //= 2
+                continue
+            if not table.rows:
+                return opinions(told)
+            told += (_payload(payload) for _, payload in table.rows)
+            after = _whole(table.rows[-1][0])
+
+    async def names(self, run: str = LIVE_RUN) -> list[str]:
+        """The users, and the persons that intents and skills were about."""
+        found: list[str] = []
+        after = ""
+        while rows := (await self._ask(NAMES, {"run": run, "upto": self.upto, "after": after})).rows:
+            found += (str(name) for (name,) in rows)
+            after = found[-1]
+        return found
+
+    async def _ids(self, wanted: Wanted) -> list[str]:
+        ids: list[str] = []
+        while True:
+            after = ids[-1] if ids else _NO_TURN
+            table = await self._ask(IDS, {**self._bounds(wanted), "since": wanted.since, "after": after})
+            ids += (str(turn) for (turn,) in table.rows)
+            if not table.rows:
+                return ids
+
+    async def _page(self, ids: Sequence[str], wanted: Wanted) -> list[LoggedTurn]:
+        asked = {
+            **self._bounds(wanted),
+            "low": ids[0],
+            "high": ids[-1],
+            "types": [kind for kind in EVENTS if wanted.history or kind != HISTORY],
+        }
+        try:
+            table = await self._ask(PAGE, asked)
+            if not table.truncated:
+                return _put_together(table.rows, frozenset(ids))
+            if len(ids) == 1:
+                raise QueryRefused(PAGE, f"turn {ids[0]} to fit into an answer")
+        except QueryRefused:  # more bytes than the bus carries, or more than there is memory for
+            if len(ids) == 1:
+                raise
+        half = len(ids) // 2
+        self._page_turns = min(self._page_turns, half)
+        return await self._page(ids[:half], wanted) + await self._page(ids[half:], wanted)
+
+    def _bounds(self, wanted: Wanted) -> dict[str, Parameter]:
+        return {"run": wanted.run, "upto": self.upto, "conversation": wanted.conversation}
+
+
+def _put_together(rows: Sequence[Sequence[Json]], ids: frozenset[str]) -> list[LoggedTurn]:
+    """Rows of PAGE as turns; a range holds others' turns too, where only later ones were wanted."""
+    turns: dict[str, LoggedTurn] = {}
+    for turn, kind, conversation, user, time, payload in rows:
+        name = str(turn)
+        if name not in ids:
+            continue
+        if name not in turns:
+            turns[name] = LoggedTurn(name, str(conversation), str(user), datetime.fromisoformat(str(time)))
+        add(turns[name], str(kind), _payload(payload))
+    return list(turns.values())
+
+
+def _payload(text: Json) -> dict[str, Any]:
+    read = pydantic_core.from_json(str(text))
+    return read if isinstance(read, dict) else {}
+
+
+def _whole(value: Json) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected a whole number from the log, got {value!r}")
+    return value

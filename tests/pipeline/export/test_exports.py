@@ -1,0 +1,238 @@
+"""An export as a whole: the same bytes each time, no leak between the splits, formats that trainers document."""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from infra.clock import new_id
+from infra.event_log.port import Parameter, QueryRefused, Table
+from pipeline.export import writing
+from pipeline.export.catalogue import KINDS
+from pipeline.export.exporting import stats
+from pipeline.export.reading import LogReading, Wanted
+from pipeline.export.splitting import split_of
+from schemas.errors import InvalidField
+from schemas.intents import IntentLabel, Slots
+from schemas.tasks import TaskOutcome
+from tests.pipeline.export.formats import wrong_with
+
+if TYPE_CHECKING:
+    from pipeline.export.exporting import Done
+    from tests.pipeline.export.conftest import Talks
+
+Exported = Callable[..., Awaitable["Done"]]
+TURNS = 60
+
+
+@pytest.fixture
+def many(talks: "Talks") -> "Talks":
+    """Sixty turns of twenty conversations that have something for each kind."""
+    for number in range(TURNS // 3):
+        conversation = new_id()
+        told: dict[str, Any] = {"conversation": conversation, "user": f"user{number % 3}"}
+        first, second = f"It is fact {number * 7919}. Ask on.", f"Nobody knows number {number * 104729}."
+        asked = f"what about the number {number * 15485863} of all numbers?"
+        talks.say(asked, "", candidates=(first, second), totals=(0.9, 0.5), **told)
+        outcome = TaskOutcome(skill=IntentLabel.ADD_FRIEND, success=True, message=f"I've added Zoe{number} to them.")
+        friend: dict[str, Any] = {
+            "label": IntentLabel.ADD_FRIEND,
+            "slots": Slots(person=f"Zoe{number}"),
+            "task": outcome,
+        }
+        talks.say(f"add Zoe{number} with zoe{number}@example.org", outcome.message, number=2, **told, **friend)
+        last = talks.say(f"{number} thanks, bye", f"Bye number {number}!", number=3, **told)
+        talks.judge(last, rating="up" if number % 2 else "down")
+    return talks
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "intent", "ranking", "feedback"])
+async def test_the_same_log_gives_the_same_bytes(many: "Talks", exported: Exported, tmp_path: Path, kind: str) -> None:
+    done = await exported(kind, tmp_path / "one", format="both")
+    await exported(kind, tmp_path / "two", format="both")
+
+    def files(folder: Path) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+        }
+
+    assert sum(done.rows.values()) > 5
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert set(files(tmp_path / "one")) == set(writing.names())
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo", "intent", "ranking", "feedback"])
+async def test_rows_are_as_trainers_document_them_and_parquet_says_the_same(
+    many: "Talks", exported: Exported, tmp_path: Path, kind: str
+) -> None:
+    await exported(kind, tmp_path / "out", format="both")
+
+    for split in ("train", "test"):
+        lines = (tmp_path / "out" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert [found for row in rows for found in wrong_with(kind, row)] == []
+        with duckdb.connect() as connection:
+            table = connection.execute(f"FROM '{tmp_path / 'out' / f'{split}.parquet'}'")
+            names = [column[0] for column in table.description or []]
+            told = [dict(zip(names, values, strict=True)) for values in table.fetchall()]
+        assert names == list(KINDS[kind].columns)
+        assert [_without_nulls(row) for row in told] == [_without_nulls(_as_in_parquet(row)) for row in rows]
+
+
+async def test_no_conversation_is_in_both_splits_and_the_sources_tell_where_rows_come_from(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    done = await exported("sft", tmp_path / "out")
+
+    origins: dict[str, set[str]] = {}
+    for split in ("train", "test"):
+        lines = (tmp_path / "out" / "sources" / f"{split}.jsonl").read_text().splitlines()
+        assert len(lines) == done.rows[split]
+        origins[split] = {json.loads(line)["conversation"] for line in lines}
+        assert {split_of(each) for each in origins[split]} <= {split}
+    assert not origins["train"] & origins["test"]
+
+
+async def test_what_is_added_to_the_log_moves_nothing_that_was_there(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    await exported("intent", tmp_path / "before")
+    for number in range(20):
+        many.say(f"something quite new, the {number * 7919} of it, was never heard of", "Well.")
+
+    await exported("intent", tmp_path / "after")
+
+    for split in ("train", "test"):
+        before, after = ((tmp_path / each / f"{split}.jsonl").read_bytes() for each in ("before", "after"))
+        assert after.startswith(before)
+    assert len((tmp_path / "after" / "train.jsonl").read_bytes()) > len(
+        (tmp_path / "before" / "train.jsonl").read_bytes()
+    )
+
+
+async def test_personal_data_is_masked_and_counted_unless_it_is_wanted(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    masked = await exported("sft", tmp_path / "masked")
+    await exported("sft", tmp_path / "open", mask=False)
+
+    def text(folder: str) -> str:
+        return "".join((tmp_path / folder / f"{split}.jsonl").read_text() for split in ("train", "test"))
+
+    assert "example.org" in text("open")
+    assert "Zoe" in text("open")
+    assert "example.org" not in text("masked")
+    assert "Zoe" not in text("masked")
+    assert masked.masked["EMAIL"] >= 1
+    for name in ("README.md", "card.json"):
+        assert "Zoe" not in (tmp_path / "masked" / name).read_text()
+
+
+async def test_the_card_tells_the_counts_the_hashes_and_the_command(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = many.said[0].meta.conversation
+    done = await exported("dpo", tmp_path / "out", wanted=Wanted(conversation=conversation))
+
+    told = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert told["rows"] == done.rows
+    assert told["query"]["command"] == f"parley export dpo --out DIR --conversation {conversation}"
+    assert told["turns_read"] == 3
+    for file in told["files"]:
+        assert hashlib.sha256((tmp_path / "out" / file["name"]).read_bytes()).hexdigest() == file["sha256"]
+
+
+async def test_pages_that_do_not_fit_are_asked_for_in_halves(many: "Talks", exported: Exported, tmp_path: Path) -> None:
+    whole = await exported("sft", tmp_path / "out")
+    asked: list[int] = []
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        table = await many.log.ask(sql, parameters)
+        if "BETWEEN $low" in sql:
+            asked.append(len(table.rows))
+            if len(table.rows) > 20:
+                raise QueryRefused(sql, "less")
+        return table
+
+    log = await LogReading.opened(narrow)
+    turns = [turn.id async for turn in log.turns(Wanted(), {})]
+
+    assert len(turns) == TURNS == whole.turns
+    assert turns == sorted(turns)
+    assert max(asked) > 20
+
+
+async def test_a_single_turn_that_does_not_fit_is_told(many: "Talks", exported: Exported, tmp_path: Path) -> None:
+    await exported("sft", tmp_path / "out")
+
+    async def refusing(sql: str, parameters: dict[str, Parameter] | None = None) -> Table:
+        if "BETWEEN $low" in sql:
+            raise QueryRefused(sql, "less")
+        return await many.log.ask(sql, parameters)
+
+    log = await LogReading.opened(refusing)  # type: ignore[arg-type]
+    with pytest.raises(QueryRefused):
+        [turn async for turn in log.turns(Wanted(), {})]
+
+
+async def test_stats_count_what_an_export_would_have_before_duplicates(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    done = await exported("feedback", tmp_path / "out")
+    counts = await stats(await LogReading.opened(many.log.ask), Wanted(), KINDS)
+
+    assert counts["turns"] == TURNS
+    assert counts["feedback"] == sum(done.rows.values()) + done.without.exact + done.without.near == TURNS // 3
+    assert counts["ranking"] == TURNS // 3
+
+
+async def test_an_export_that_was_cut_off_can_be_made_again(many: "Talks", exported: Exported, tmp_path: Path) -> None:
+    writing.prepare(tmp_path / "out", "sft")
+    (tmp_path / "out" / "train.jsonl").write_text("half a li")
+
+    done = await exported("sft", tmp_path / "out")
+
+    lines = (tmp_path / "out" / "train.jsonl").read_text().splitlines()
+    assert len([json.loads(line) for line in lines]) == done.rows["train"]
+    assert "unfinished" not in json.loads((tmp_path / "out" / "card.json").read_text())
+
+
+async def test_feedback_that_does_not_fit_is_read_in_smaller_pages(
+    many: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    await exported("feedback", tmp_path / "out")
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        if (parameters or {}).get("limit", 0) > 7:
+            raise QueryRefused(sql, "less")
+        return await many.log.ask(sql, parameters)
+
+    assert len(await (await LogReading.opened(narrow)).feedback()) == TURNS // 3
+
+
+@pytest.mark.parametrize("found", ["notes.txt", "card.json"])
+async def test_a_folder_with_anything_else_in_it_is_refused_and_left_as_it_is(tmp_path: Path, found: str) -> None:
+    (tmp_path / found).write_text('{"kind": "dpo"}')
+
+    with pytest.raises(InvalidField, match="--out"):
+        writing.prepare(tmp_path, "sft")
+
+    assert (tmp_path / found).read_text() == '{"kind": "dpo"}'
+
+
+def _as_in_parquet(row: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of tool calls are JSON text there."""
+    for message in row.get("messages", ()):
+        for call in message.get("tool_calls", ()):
+            call["function"]["arguments"] = json.dumps(call["function"]["arguments"], separators=(",", ":"))
+    return row
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,294 @@
+"""What becomes of turns in each kind of training data."""
+
+import json
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.clock import new_id
+from pipeline.export.choosing import Choice
+from schemas.chat import EngineUse
+from schemas.intents import IntentLabel, Money, Slots, When
+from schemas.tasks import TaskOutcome
+
+if TYPE_CHECKING:
+    from pipeline.export.exporting import Done
+    from tests.pipeline.export.conftest import Talks
+
+Exported = Callable[..., Awaitable["Done"]]
+SYSTEM = {"role": "system", "content": "You are Parley."}
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of both splits."""
+    return [
+        json.loads(line)
+        for split in ("train", "test")
+        for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+async def test_a_reply_is_an_example_with_its_history_and_system_prompt(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    talks.say("and a dog?", "Dogs bark.", history=(("what does a cat say?", "Cats purr."),))
+
+    await exported("sft", tmp_path / "out")
+
+    wanted = [
+        SYSTEM,
+        user("what does a cat say?"),
+        assistant("Cats purr."),
+        user("and a dog?"),
+        assistant("Dogs bark."),
+    ]
+    assert rows(tmp_path / "out") == [{"messages": wanted}]
+
+
+async def test_what_a_skill_did_is_a_tool_call_with_its_result(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    said = "I owe the bakery 12.50 euros for bread"
+    done = TaskOutcome(skill=IntentLabel.CREATE_LEDGER, success=True, message="You owe the bakery €12.50.")
+    slots = Slots(
+        person="the bakery",
+        direction="i_owe",
+        amount=Money(value=Decimal("12.50"), currency="EUR"),
+        purpose="bread",
+        all=True,
+    )
+    talks.say(said, done.message, label=IntentLabel.CREATE_LEDGER, slots=slots, task=done)
+
+    await exported("sft", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    call, result, reply = row["messages"][2:]
+    [function] = [one["function"] for one in call["tool_calls"]]
+    arguments = {"person": "the bakery", "direction": "i_owe", "amount": "12.50 EUR", "purpose": "bread"}
+    assert function == {"name": "create_ledger", "arguments": arguments}
+    assert result == {"role": "tool", "name": "create_ledger", "content": done.message}
+    assert reply == assistant(done.message)
+    [tool] = json.loads(row["tools"])
+    assert set(arguments) <= set(tool["function"]["parameters"]["properties"])
+
+
+async def test_an_answer_to_a_question_is_called_with_what_the_skill_made_of_it(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    done = TaskOutcome(skill=IntentLabel.CREATE_NOTE, success=True, data={"text": "buy milk"}, message="Noted.")
+    talks.say("yes", "Noted.", label=IntentLabel.UNKNOWN, task=done)
+
+    await exported("sft", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert row["messages"][2]["tool_calls"][0]["function"] == {
+        "name": "create_note",
+        "arguments": {"title": "buy milk"},
+    }
+
+
+async def test_a_correction_is_imitated_and_a_dislike_is_not(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    right = talks.say("who wrote Hamlet?", "Goethe did.")
+    wrong = talks.say("why is the sky blue?", "It is painted.")
+    talks.judge(right, correction="Shakespeare did.")
+    talks.judge(wrong, rating="down")
+
+    done = await exported("sft", tmp_path / "out")
+
+    assert [row["messages"][-1]["content"] for row in rows(tmp_path / "out")] == ["Shakespeare did."]
+    assert done.left_out == {"disliked and not corrected": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "choice"),
+    [
+        ({"end": "failed"}, "failed", Choice(failed=True)),
+        ({"end": "interrupted"}, "interrupted", Choice(interrupted=True)),
+        ({"confidence": 0.3}, "low confidence", Choice(low_confidence=True)),
+        (
+            {"engine": EngineUse(backend="contextual", model="contextual", fallback=True, reason="gone")},
+            "answered by a fallback engine",
+            Choice(fallback=True),
+        ),
+    ],
+)
+async def test_what_went_wrong_is_left_out_unless_it_is_asked_for(
+    talks: "Talks", exported: Exported, tmp_path: Path, said: dict[str, Any], reason: str, choice: Choice
+) -> None:
+    talks.say("why is the sky blue?", "Because of the air.", **said)
+
+    done = await exported("sft", tmp_path / "out")
+    assert done.left_out == {reason: 1}
+    assert rows(tmp_path / "out") == []
+
+    await exported("sft", tmp_path / "out", choice=choice)
+    [row] = rows(tmp_path / "out")
+    assert row["messages"][-1]["content"] == ("Well" if choice.interrupted else "Because of the air.")
+
+
+async def test_a_turn_that_has_not_ended_is_never_exported(talks: "Talks", exported: Exported, tmp_path: Path) -> None:
+    talks.say("why is the sky blue?", "Because.", end="open")
+
+    done = await exported("sft", tmp_path / "out", choice=Choice(failed=True, interrupted=True, low_confidence=True))
+
+    assert done.left_out == {"not ended": 1}
+
+
+async def test_the_chosen_candidate_is_preferred_to_those_that_scored_less(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    talks.say("hi", "", candidates=("Hello. Nice day.", "Hi. Go on.", "Ho. Ho."), totals=(0.9, 0.4, 0.88), cut=(1, 2))
+
+    done = await exported("dpo", tmp_path / "out")
+
+    assert rows(tmp_path / "out") == [
+        {"prompt": [SYSTEM, user("hi")], "chosen": [assistant("Hello")], "rejected": [assistant("Hi")]}
+    ]
+    assert done.left_out == {"candidates of nearly the same score": 1}
+
+
+@pytest.mark.parametrize(
+    ("opinion", "better", "worse"),
+    [
+        ({"correction": "Good day."}, "Good day.", "Hello"),
+        ({"rating": "down"}, "Hi there", "Hello"),
+        ({"rating": "up"}, "Hello", "Hi there"),
+        ({"preferred": 1}, "Hi there", "Hello"),
+        ({"reward": -0.5}, "Hi there", "Hello"),
+    ],
+)
+async def test_what_a_person_said_goes_before_the_score(
+    talks: "Talks", exported: Exported, tmp_path: Path, opinion: dict[str, Any], better: str, worse: str
+) -> None:
+    turn = talks.say("hi", "", candidates=("Hello", "Hi there"), totals=(0.9, 0.89))
+    talks.judge(turn, **opinion)
+
+    await exported("dpo", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert (row["chosen"], row["rejected"]) == ([assistant(better)], [assistant(worse)])
+
+
+@pytest.mark.parametrize(("reward", "better"), [(0.5, "Paris."), (-1.0, "It is Paris, on the Seine.")])
+async def test_two_turns_that_were_compared_make_a_pair(
+    talks: "Talks", exported: Exported, tmp_path: Path, reward: float, better: str
+) -> None:
+    other = talks.say("capital of France?", "It is Paris, on the Seine.")
+    turn = talks.say("what is the capital of France?", "Paris.")
+    talks.judge(turn, compared_with=other, reward=reward)
+
+    await exported("dpo", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert row["prompt"][-1] == user("what is the capital of France?")
+    assert row["chosen"] == [assistant(better)]
+
+
+async def test_intents_have_all_slots_and_a_corrected_label_overrides(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    when = When(text="at nine")
+    talks.say("wake me at nine", "Yes.", label=IntentLabel.CREATE_REMINDER, slots=Slots(title="wake", when=when))
+    wrong = talks.say("milk is out", "Sad.", label=IntentLabel.CHIT_CHAT, confidence=0.2)
+    talks.judge(wrong, intent="create_note")
+    talks.say("hm maybe so", "Hm.", decided_by="fallback")
+
+    done = await exported("intent", tmp_path / "out")
+
+    first, second = sorted(rows(tmp_path / "out"), key=lambda row: str(row["corrected"]))
+    assert (first["labels"], first["parts"], first["corrected"]) == (["create_reminder"], ["wake me at nine"], False)
+    assert first["slots"] == [Slots(title="wake", when=when).model_dump(mode="json")]
+    assert (second["text"], second["labels"], second["corrected"]) == ("milk is out", ["create_note"], True)
+    assert second["slots"] == [Slots().model_dump(mode="json")]
+    assert done.left_out == {"intent only guessed": 1}
+
+
+async def test_a_corrected_intent_takes_the_place_of_the_same_words_understood_otherwise(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = new_id()
+    talks.say("Milk is out", "Sad.", label=IntentLabel.CHIT_CHAT, conversation=conversation)
+    wrong = talks.say("milk is out!", "Sad.", label=IntentLabel.CHIT_CHAT, conversation=conversation)
+    talks.judge(wrong, intent="create_note")
+
+    await exported("intent", tmp_path / "out")
+
+    assert [row["labels"] for row in rows(tmp_path / "out")] == [["create_note"]]
+
+
+async def test_a_ranking_has_the_scores_in_the_order_of_the_candidates(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    talks.say("hi", "", candidates=("Hello", "Hi there"), totals=(0.4, 0.9))
+    other = talks.say("how are you today?", "", candidates=("Fine, thanks.", "I am well."), totals=(0.9, 0.4))
+    talks.judge(other, preferred=1)
+    talks.say("only one", "One.")
+
+    await exported("ranking", tmp_path / "out")
+
+    first, second = sorted(rows(tmp_path / "out"), key=lambda row: len(row["question"]))
+    assert (first["scores"], first["chosen"], first["chosen_by"]) == ([0.4, 0.9], 1, "reranker")
+    assert (second["chosen"], second["chosen_by"]) == (1, "person")
+
+
+async def test_feedback_is_what_was_last_said(talks: "Talks", exported: Exported, tmp_path: Path) -> None:
+    turn = talks.say("tell me a joke", "No.")
+    talks.say("never judged at all", "Fine.")
+    talks.judge(turn, rating="up", comment="ha")
+    talks.judge(turn, rating="down")
+
+    await exported("feedback", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert (row["label"], row["rating"], row["comment"]) == (False, "down", "ha")
+    assert row["completion"] == [assistant("No.")]
+
+
+@pytest.mark.parametrize(("answer", "selected", "label"), [("yes please", "h1", "positive"), ("no", None, "negative")])
+async def test_a_question_asked_back_and_its_answer_are_a_hypothesis_in_the_seeds_shape(
+    talks: "Talks", exported: Exported, tmp_path: Path, answer: str, selected: str | None, label: str
+) -> None:
+    from pipeline.export.catalogue import SEED_KINDS
+
+    conversation, question = new_id(), "Do you want me to note 'milk'?"
+    note = IntentLabel.CREATE_NOTE
+    talks.say(
+        "milk",
+        question,
+        conversation=conversation,
+        label=note,
+        decided_by="fallback",
+        confidence=0.45,
+        clarification=question,
+        user="me",
+    )
+    talks.say(answer, "All right.", conversation=conversation, number=2, user="me")
+
+    await exported("hypotheses", tmp_path / "out", seed_kinds=SEED_KINDS, seed_folder=tmp_path / "seed")
+
+    [row] = rows(tmp_path / "out")
+    assert (row["selected_id"], row["label"]) == (selected, label)
+    [sample] = [json.loads(line) for line in (tmp_path / "seed" / "hypotheses_data.jsonl").read_text().splitlines()]
+    assert sample == {
+        "timestamp": "2026-11-20T12:00:00+00:00",
+        "user_id": "me",
+        "user_input": "milk",
+        "context": {"persona_facets": {}, "recent_goals": [], "preferences": []},
+        "hypotheses": [{"id": "h1", "question": question, "confidence": 0.45}],
+        "selected_id": selected,
+        "label": label,
+    }
+    assert not (tmp_path / "seed" / "persona_updates.jsonl").exists()
