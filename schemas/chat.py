@@ -34,7 +34,7 @@ class ReplyRequested(Fact):
 
 
 class EngineUse(Frozen):
-    """Which engine answered; `fallback` when it was not the first choice or broke off in the middle, `reason` says why."""
+    """Which engine answered; `fallback` when it was not the first choice, or broke off; `reason` then says why."""
 
     backend: str
     model: str
