@@ -23,6 +23,7 @@ WELL_KNOWN: Final[Mapping[str, Keys]] = {
     "NATS_URL": ("bus", "url"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),
     "HF_TOKEN": ("hf_token",),
+    "ENABLE_TRAINING_DATA_COLLECTION": ("training_data",),
     **dict.fromkeys(BASE_URLS, ("engine", "base_url")),
     "VLLM_PORT": ("vllm", "port"),
     "VLLM_SERVER_PORT": ("vllm", "port"),

@@ -156,7 +156,7 @@ async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) 
     from infra.event_log.log import open_log
     from pipeline.logging_stage import LogKeeping
 
-    event_log = await open_log(wiring.log_path(settings), clock=clock)
+    event_log = await open_log(wiring.log_path(settings), clock=clock, keeps_content=settings.training_data)
     try:
         keeping = LogKeeping(event_log, bus, clock)
         presence = await _present(topology.LOGGER, bus, clock, keeping.counts)

@@ -17,6 +17,7 @@ from typing import Final
 
 from infra.event_log import columns
 from infra.event_log.columns import Columns
+from infra.event_log.content import without_content
 from infra.event_log.duck import Connection
 from infra.event_log.port import INVALID, Appended, Batch, StreamChanged, StreamIdentity
 
@@ -42,8 +43,10 @@ _NEW_STREAM = "INSERT INTO streams VALUES ($stream, $name, $created, 0, $now)"
 class Appending:
     """The writer's side of one open log."""
 
-    def __init__(self, connection: Connection, copies_window_rows: int) -> None:
+    def __init__(self, connection: Connection, copies_window_rows: int, keeps_content: bool = True) -> None:
+        """`keeps_content` False: what was said is left out of each row."""
         self._connection = connection
+        self.keeps_content = keeps_content
         self._window = copies_window_rows
         self.read_progress()
 
@@ -82,7 +85,8 @@ class Appending:
         return done
 
     def _append(self, batch: Batch, now: datetime) -> Appended:
-        staged, redelivered, copies = _each_once(map(columns.columns_of, batch.rows))
+        read = map(columns.columns_of, batch.rows)
+        staged, redelivered, copies = _each_once(read if self.keeps_content else map(without_content, read))
         low, high = min(staged), max(row.stream_seq for row in batch.rows)
         number, position = self.streams.get(batch.stream, (len(self.streams) + 1, 0))
         with self._connection.transaction():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.event_log.appending import INSERTED, STAGED_COLUMNS, Appending
+from infra.event_log.content import without_content
 from infra.event_log.duck import Connection
 from infra.event_log.lines import Imported
 from infra.event_log.port import IMPORTED, StreamIdentity, TakenIn
@@ -65,7 +66,8 @@ class Importing:
         number, _ = streams.get(own, (len(streams) + 1, 0))
         known_as, _ = streams.get(stream, (number, 0))
         self._connection.run(_STAGE)
-        self._connection.append("staged_import", [(*row.columns, row.recorded_at) for row in rows])
+        kept = (lambda row: row) if self._appending.keeps_content else without_content
+        self._connection.append("staged_import", [(*kept(row.columns), row.recorded_at) for row in rows])
         turns = [row.columns.turn for row in rows if row.columns.id is not None and row.columns.turn is not None]
         if turns:
             self._connection.run(_DROP_COPIES, {"low": min(turns), "high": max(turns)})

@@ -80,14 +80,20 @@ class EventLog(LogReader):
     """The owner: at most one in the world for each file."""
 
     def __init__(
-        self, path: Path, connection: Connection, thread: WorkerThread, limits: LogLimits, clock: Clock
+        self,
+        path: Path,
+        connection: Connection,
+        thread: WorkerThread,
+        limits: LogLimits,
+        clock: Clock,
+        keeps_content: bool,
     ) -> None:
         super().__init__(connection, thread, limits)
         self._path = path
         self._limits = limits
         self._clock = clock
         self._kept_rows = 0  # since the file was opened
-        self._appending = Appending(connection, limits.copies_window_rows)
+        self._appending = Appending(connection, limits.copies_window_rows, keeps_content)
         self._importing = Importing(connection, self._appending)
 
     async def append(self, batch: Batch) -> Appended:
@@ -167,8 +173,13 @@ class EventLog(LogReader):
         return self._appending.position(stream)
 
 
-async def open_log(path: Path, limits: LogLimits | None = None, clock: Clock | None = None) -> EventLog:
-    """Open the log as its owner, making it or bringing it up to date. Raises LogBusy, LogUnreadable."""
+async def open_log(
+    path: Path, limits: LogLimits | None = None, clock: Clock | None = None, *, keeps_content: bool = True
+) -> EventLog:
+    """Open the log as its owner, making it or bringing it up to date. Raises LogBusy, LogUnreadable.
+
+    `keeps_content` False: what was said is left out of all that is recorded from now on, see content.py.
+    """
     limits, clock = limits or LogLimits(), clock or SystemClock()
     thread = WorkerThread("event-log-writer")
 
@@ -177,7 +188,7 @@ async def open_log(path: Path, limits: LogLimits | None = None, clock: Clock | N
         connection = duck.connect(path, limits, read_only=False)
         try:
             migrations.apply(connection, path, migrations.tables(), migrations.views(), clock.now())
-            return EventLog(path, connection, thread, limits, clock)
+            return EventLog(path, connection, thread, limits, clock, keeps_content)
         except BaseException:
             connection.close()
             raise

@@ -52,7 +52,7 @@ async def telling(settings: Settings | None = None) -> AsyncIterator[TakeIn]:
     from infra.event_log.log import open_log
 
     with instance.locked(settings.data_dir):
-        async with await open_log(wiring.log_path(settings)) as log:
+        async with await open_log(wiring.log_path(settings), keeps_content=settings.training_data) as log:
 
             async def as_the_owner(payload: bytes) -> TakenIn:
                 return await take_lines_in(log, payload)
