@@ -28,7 +28,7 @@ from infra.settings import Settings
 from infra.voices.factory import make_voice
 from pipeline import topology, wiring
 from pipeline.cli import exits
-from pipeline.cli.log import terminal_table
+from pipeline.cli.tables import terminal_table
 from pipeline.engine_start import NAMES, with_engine
 from pipeline.front_end import FollowedTurn, FrontEnd
 from pipeline.logging_stage import ask_log

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from infra import settings as configuration
 from pipeline.cli import exits
 from pipeline.cli.joining import note
+from pipeline.cli.moments import MOMENT, moment
 from pipeline.cli.reaching_log import asking
 from schemas.errors import InvalidField
 from schemas.ids import checked_uuid7
@@ -40,7 +40,7 @@ HELP = {
 }
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="A new or empty folder, or an earlier export of the same kind.")]
-Since = Annotated[str | None, typer.Option("--since", help="Turns from this day or time on, e.g. 2026-11-20 (UTC).")]
+Since = Annotated[str | None, typer.Option("--since", help=f"Turns from here on. {MOMENT}")]
 Conversation = Annotated[str | None, typer.Option("--conversation", "-c", help="Only this conversation.")]
 Failed = Annotated[bool, typer.Option("--include-failed", help="Also turns that failed.")]
 Interrupted = Annotated[bool, typer.Option("--include-interrupted", help="Also turns that were interrupted.")]
@@ -133,16 +133,7 @@ def _wanted(since: str | None, conversation: str | None) -> "Wanted":
 
     if conversation is not None:
         checked_uuid7("--conversation", conversation)
-    return Wanted(_moment(since) if since is not None else EVER, conversation)
-
-
-def _moment(text: str) -> datetime:
-    """A day or a time; without a zone it is UTC. Raises InvalidField."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidField("--since", text, "a day or a time such as 2026-11-20 or 2026-11-20T08:00+01:00") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return Wanted(moment("--since", since, configuration.load().time_zone) if since is not None else EVER, conversation)
 
 
 async def _export(order: "Order") -> "tuple[Done, int]":

@@ -5,24 +5,23 @@ import contextlib
 import io
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table as TerminalTable
-from rich.text import Text
 
 from infra import settings as configuration
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.errors import BusUnavailable
-from infra.event_log.port import Json, Parameter, Table
-from pipeline.cli import answers, exits, log_files
+from infra.event_log.port import Parameter, Table
+from pipeline.cli import answers, exits, log_files, log_stats
 from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, note
 from pipeline.cli.reaching_log import asking
+from pipeline.cli.tables import terminal_table
 from schemas import subjects
 from schemas.catalogue import arrived
 from schemas.errors import InvalidField, SchemaError
@@ -34,12 +33,12 @@ app = typer.Typer(
 )
 
 app.command("dump")(log_files.dump)
+app.command("stats")(log_stats.stats)
 app.command("import")(log_files.taken_in)
 
 SHOWN_CHARS = 100
 FILE_WIDTH = 240  # characters of a table in a file
 AWAY_MAX_S = 10.0
-_NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "HUGEINT", "DECIMAL", "UBIGINT", "FLOAT")
 
 
 @app.command()
@@ -144,30 +143,3 @@ async def asked(sql: str, parameters: Mapping[str, Parameter] | None = None) -> 
     """The log's answer: from its owner over the bus, or from the file when no Parley runs."""
     async with asking() as ask:
         return await ask(sql, parameters or {})
-
-
-def terminal_table(
-    table: Table, title: str | None = None, *, columns: Sequence[str] | None = None, cell_chars: int | None = None
-) -> TerminalTable:
-    """An answer of the log as it looks on a terminal; `columns` and `cell_chars` leave out what has no room."""
-    shown = TerminalTable(title=title, title_justify="left")
-    kept = [place for place, name in enumerate(table.columns) if columns is None or name in columns]
-    for place in kept:
-        number = any(table.types[place].startswith(kind) for kind in _NUMBERS)
-        shown.add_column(table.columns[place], overflow="fold", justify="right" if number else "left")
-    for row in table.rows:
-        shown.add_row(*(Text(_cell(row[place], cell_chars)) for place in kept))
-    return shown
-
-
-def _cell(value: Json, most_chars: int | None) -> str:
-    match value:
-        case None:
-            text = ""
-        case list():
-            text = ", ".join(str(item) for item in value)
-        case float():
-            text = f"{value:.1f}"
-        case _:
-            text = str(value)
-    return text if most_chars is None or len(text) <= most_chars else f"{text[: most_chars - 1]}…"

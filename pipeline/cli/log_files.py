@@ -5,10 +5,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -19,17 +17,17 @@ from pipeline import log_files
 from pipeline.cli import exits
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import note
+from pipeline.cli.moments import MOMENT, moment
 from pipeline.cli.reaching_log import asking, telling
 from pipeline.log_files import Wanted
 from schemas.errors import InvalidField
 from schemas.ids import checked_token, checked_uuid7
 
 SHOWN_MAX = 20  # bad lines that are told one by one
-_MOMENT = "An ISO 8601 time such as 2026-11-20 or 2026-11-20T09:30, of your time zone unless it names one."
 
 
 def dump(
-    since: Annotated[str | None, typer.Option("--since", help=f"From here on. {_MOMENT}")] = None,
+    since: Annotated[str | None, typer.Option("--since", help=f"From here on. {MOMENT}")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Before this time.")] = None,
     conversation: Annotated[str | None, typer.Option("--conversation", "-c", help="Only this conversation.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="Only this run; live is what people said.")] = None,
@@ -43,8 +41,8 @@ def dump(
         wanted = Wanted(
             run=checked_token("--run", run) if run is not None else None,
             conversation=checked_uuid7("--conversation", conversation) if conversation is not None else None,
-            since=_moment("--since", since, zone),
-            until=_moment("--until", until, zone),
+            since=moment("--since", since, zone) if since is not None else None,
+            until=moment("--until", until, zone) if until is not None else None,
         )
         with _written(out) as file:
             count = asyncio.run(_dump(wanted, file))
@@ -128,13 +126,3 @@ class _Bad:
             note(str(refused))
         elif self.count == SHOWN_MAX + 1:
             note("…")
-
-
-def _moment(option: str, text: str | None, zone: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidField(option, text, "an ISO 8601 time such as 2026-11-20 or 2026-11-20T09:30+01:00") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=ZoneInfo(zone))

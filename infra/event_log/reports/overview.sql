@@ -1,0 +1,25 @@
+-- title: Overview
+-- says: how many turns there were, how they ended, how long they took, and what people thought of them
+WITH asked AS (
+    SELECT * FROM turns
+    WHERE run = $run AND opened_at >= $since::TIMESTAMPTZ
+      AND ($conversation IS NULL OR conversation = $conversation::UUID)
+), judged AS (
+    SELECT count(*) FILTER (WHERE rating = 'up') AS up, count(*) FILTER (WHERE rating = 'down') AS down
+    FROM feedback WHERE turn IN (SELECT turn FROM asked)
+)
+SELECT
+    count(*) AS turns,
+    count(DISTINCT conversation) AS conversations,
+    count(DISTINCT "user") AS users,
+    count(*) FILTER (WHERE kind = 'speech') AS spoken,
+    count(*) FILTER (WHERE status = 'completed') AS completed,
+    count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'interrupted') AS interrupted,
+    count(*) FILTER (WHERE status = 'open') AS open,
+    round(quantile_cont(total_ms, 0.5)) AS p50_ms,
+    round(quantile_cont(total_ms, 0.95)) AS p95_ms,
+    (SELECT up FROM judged) AS up,
+    (SELECT down FROM judged) AS down
+FROM asked
+HAVING count(*) > 0
