@@ -15,6 +15,7 @@ from typing import TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from infra.private_files import write_private
 from infra.processes import alive
 from schemas.errors import InvalidField
 
@@ -74,10 +75,7 @@ def write(data_dir: Path, instance: Instance) -> None:
     path = _folder(data_dir) / "parley.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    with contextlib.suppress(FileNotFoundError):
-        new.unlink()
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(instance.model_dump_json())
+    write_private(new, instance.model_dump_json())
     new.replace(path)
 
 

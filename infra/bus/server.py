@@ -15,6 +15,8 @@ from asyncio.subprocess import Process
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.ports import why_taken
+from infra.private_files import write_private
 from infra.processes import spawn
 
 HOST = "127.0.0.1"
@@ -97,7 +99,9 @@ def as_last_time(store: Path) -> tuple[int | None, str]:
     except OSError:
         return None, new_token()
     port, token = _PORT.search(before), _TOKEN.search(before)
-    return (int(port[1]) if port and _is_free(int(port[1])) else None), (json.loads(token[1]) if token else new_token())
+    return (int(port[1]) if port and why_taken(HOST, int(port[1])) is None else None), (
+        json.loads(token[1]) if token else new_token()
+    )
 
 
 class WriteErrors:
@@ -123,16 +127,6 @@ class WriteErrors:
         return any(words in told.lower() for words in _GAVE_UP)
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
 def new_token() -> str:
     """A secret for a new server."""
     return secrets.token_urlsafe(24)
@@ -149,10 +143,7 @@ def _configure(store: Path, port: int, token: str | None) -> None:
     ]
     if token:
         lines.append(f"authorization {{ token: {json.dumps(token)} }}")
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # it holds the token
-        file.write("\n".join(lines) + "\n")
+    write_private(path, "\n".join(lines) + "\n")  # it holds the token
 
 
 async def _answers(process: Process, port: int) -> bool:

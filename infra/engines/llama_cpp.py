@@ -9,7 +9,6 @@ The client is infra/engines/compatible.py, which also probes its health. It know
 import argparse
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from infra import weights
+from infra.engines import gguf_file
+from infra.engines.gguf_file import GgufUnusable
+from infra.ports import why_taken
 from infra.weights import Bundled, WeightsMissing
 
 SMOLLM2: Final = Bundled(
@@ -29,7 +31,6 @@ SLOTS: Final = 4  # requests that are answered at once
 SLOT_TOKENS: Final = 2_048  # prompt and answer of one request
 ANSWER_MAX_TOKENS: Final = 1_024  # whatever a client asks for
 _PROMPT_CACHE_MIB: Final = 64  # prompts kept for slots that were taken over; by default 8 GiB
-_GGUF_MAGIC: Final = b"GGUF"
 _QUIET: Final = 1  # llama.cpp's own log: errors only
 
 
@@ -116,24 +117,14 @@ def serve(process: EngineProcess, api_key: str) -> None:
 
 def _checked(model: Path) -> Path:
     try:
-        with model.open("rb") as file:
-            magic = file.read(len(_GGUF_MAGIC))
-    except OSError as error:
-        raise EngineNotStarted(f"model: {model}: {error.strerror}; expected the path of a GGUF file") from error
-    if magic != _GGUF_MAGIC:
-        raise EngineNotStarted(f"model: {model} is no GGUF file (it begins with {magic!r})")
-    return model
+        return gguf_file.checked(model)
+    except GgufUnusable as error:
+        raise EngineNotStarted(str(error)) from error
 
 
 def _port_is_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is no obstacle
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise EngineNotStarted(
-                f"port: {HOST}:{port}: {error.strerror}; choose another or stop who holds it"
-            ) from error
+    if (reason := why_taken(HOST, port)) is not None:
+        raise EngineNotStarted(f"port: {HOST}:{port}: {reason}; choose another or stop who holds it")
 
 
 def key_from(file: Path | None) -> str:

@@ -56,6 +56,20 @@ class Ask:
     conversation: str = ""  # sent along, so that a router can keep a conversation on the server with its cache
 
 
+def contract_ask(messages: tuple[Message, ...], max_tokens: int, deadline: datetime) -> Ask:
+    """A request whose structured answer a live turn waits for: the likeliest one, nothing left to chance."""
+    return Ask(
+        messages=messages,
+        max_tokens=max_tokens,
+        deadline=deadline,
+        priority=Priority.CONTRACT,
+        temperature=0.0,
+        top_p=1.0,
+        top_k=1,
+        repetition_penalty=1.0,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of the answer; the last one has `finish` and the token counts."""

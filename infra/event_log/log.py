@@ -36,6 +36,7 @@ from infra.worker_thread import WorkerThread
 
 REOPEN_WITHIN_S: Final = 5.0
 REOPEN_EVERY_S: Final = 0.05
+W = TypeVar("W", Appended, TakenIn)
 
 
 class LogReader:
@@ -107,20 +108,7 @@ class EventLog(LogReader):
         Raises StreamChanged, LogBroken (start the process anew), or the database's error (disk full): try again.
         """
 
-        def write() -> Appended:
-            return self._appending.append(batch, self._clock.now())
-
-        try:
-            done = await self._thread.call(write)
-        except duck.Broken as error:
-            raise LogBroken(error) from error
-        except duck.Error:  # nearly always memory, though it may come as what followed from it
-            async with self._asking.paused():
-                done = await self._thread.call(write)
-        self._kept_rows += done.recorded
-        if self._kept_rows >= self._limits.renew_rows:
-            await self._renew()
-        return done
+        return await self._written(lambda: self._appending.append(batch, self._clock.now()))
 
     async def take_in(self, lines: Sequence[Imported]) -> TakenIn:
         """Record lines of a dump that the log does not have, in one transaction, between two batches of the stream.
@@ -128,14 +116,15 @@ class EventLog(LogReader):
         Raises LogBroken, or the database's error (disk full): take the same lines in again.
         """
 
-        def write() -> TakenIn:
-            return self._importing.take_in(lines, self._clock.now())
+        return await self._written(lambda: self._importing.take_in(lines, self._clock.now()))
 
+    async def _written(self, write: Callable[[], W]) -> W:
+        """Run one transaction in the writer's thread, once more without the questions when it fails beside them."""
         try:
             done = await self._thread.call(write)
         except duck.Broken as error:
             raise LogBroken(error) from error
-        except duck.Error:  # as in append
+        except duck.Error:  # nearly always memory, though it may come as what followed from it
             async with self._asking.paused():
                 done = await self._thread.call(write)
         self._kept_rows += done.recorded

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from infra.engines.port import Ask, Priority
+from infra.engines.port import Ask, contract_ask
 from infra.prompts import Prompts
 from stages.chat.prompting import RANK
 
@@ -14,15 +14,6 @@ def ranking_asks(prompts: Prompts) -> Callable[[str, Mapping[str, str], datetime
     def ask(question: str, texts: Mapping[str, str], deadline: datetime) -> Ask:
         replies = "\n".join(f"{key}: {text}" for key, text in texts.items())
         prompt = prompts.render(RANK, {"asked": question, "replies": replies})
-        return Ask(
-            messages=prompt.messages,
-            max_tokens=1,  # as many as the contract takes: set by whoever knows it
-            deadline=deadline,
-            priority=Priority.CONTRACT,
-            temperature=0.0,
-            top_p=1.0,
-            top_k=1,
-            repetition_penalty=1.0,
-        )
+        return contract_ask(prompt.messages, 1, deadline)  # max_tokens: set by whoever knows the contract
 
     return ask

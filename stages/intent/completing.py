@@ -4,7 +4,7 @@ found none. What it answers is believed only as far as the person said it (stage
 
 from datetime import datetime
 
-from infra.engines.port import Ask, EngineError, Priority
+from infra.engines.port import EngineError, contract_ask
 from schemas.contracts import SLOTS, tokens_needed
 from schemas.intents import Intent
 from stages.intent.decision import CANDIDATES, DESCRIPTIONS, Doubt
@@ -26,16 +26,7 @@ async def completed(intent: Intent, now: datetime, doubt: Doubt, deadline: datet
     contract = SLOTS[intent.label]
     values = {"utterance": intent.text, "wish": DESCRIPTIONS[intent.label], "slots": ", ".join(contract.model_fields)}
     prompt = doubt.prompts.render(FILL, values)
-    ask = Ask(
-        messages=prompt.messages,
-        max_tokens=tokens_needed(contract),
-        deadline=deadline,
-        priority=Priority.CONTRACT,
-        temperature=0.0,
-        top_p=1.0,
-        top_k=1,
-        repetition_penalty=1.0,
-    )
+    ask = contract_ask(prompt.messages, tokens_needed(contract), deadline)
     try:
         proposed, _ = await doubt.engine.answer("slots", ask, contract, within_s=doubt.limit_ms / 1000)
     except EngineError:

@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from pydantic import create_model
 
-from infra.engines.port import Ask, EngineError, Priority, Role
+from infra.engines.port import Ask, EngineError, Role, contract_ask
 from infra.prompts import Prompts
 from schemas.chat import EngineUse
 from schemas.contracts import Contract, IntentAnswer, tokens_needed
@@ -143,16 +143,7 @@ async def ask_engine(text: str, candidates: Sequence[IntentLabel], doubt: Doubt,
     described = "\n".join(f"{label.value}: the person {DESCRIPTIONS[label]}" for label in listed)
     contract = narrowed(listed)
     prompt = doubt.prompts.render(CHOOSE, {"utterance": text, "candidates": described})
-    ask = Ask(
-        messages=prompt.messages,
-        max_tokens=tokens_needed(contract),
-        deadline=deadline,
-        priority=Priority.CONTRACT,
-        temperature=0.0,
-        top_p=1.0,
-        top_k=1,
-        repetition_penalty=1.0,
-    )
+    ask = contract_ask(prompt.messages, tokens_needed(contract), deadline)
     try:
         answer, _ = await doubt.engine.answer("intent", ask, contract, within_s=doubt.limit_ms / 1000)
     except EngineError:

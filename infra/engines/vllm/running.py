@@ -11,7 +11,6 @@ import fcntl
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,8 @@ from infra.engines.llama_cpp import HOST
 from infra.engines.vllm import guardian, reasons
 from infra.engines.vllm.installed import ROOT
 from infra.engines.vllm.server import VllmServer
+from infra.ports import why_taken
+from infra.private_files import OWNER_ONLY, write_private
 from infra.processes import alive, die_with_parent
 from schemas.errors import InvalidField
 
@@ -37,7 +38,6 @@ READY_WITHIN_S: Final = 1_800.0  # a big model is fetched first; then the start 
 STOPPED_WITHIN_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.25
 GROUP_FILE: Final = "group"
-_OWNER_ONLY: Final = 0o600
 
 Tell = Callable[[str], None]  # how far it is; each replaces the one before
 
@@ -124,7 +124,7 @@ def start(server: VllmServer, place: Path, *, with_this_process: bool = False) -
         guardian.end_leftovers(place / GROUP_FILE)
         key_file, log = place / "key", place / "vllm.log"
         key = key_in(key_file)
-        _write(log, "")
+        write_private(log, "")
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command_of(server, place / GROUP_FILE, log, os.getpid() if with_this_process else None),
@@ -144,7 +144,7 @@ def start(server: VllmServer, place: Path, *, with_this_process: bool = False) -
             log=log,
             pooling=server.pooling,
         )
-        _write(place / "server.json", running.model_dump_json())
+        write_private(place / "server.json", running.model_dump_json())
         return running
 
 
@@ -184,13 +184,8 @@ def stop(place: Path) -> Running | None:
 
 def port_is_free(port: int) -> None:
     """Raises InvalidField when somebody listens there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: TIME_WAIT is no obstacle
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise InvalidField("vllm.port", port, f"a port that is free on {HOST} ({reason}); choose another") from None
+    if (reason := why_taken(HOST, port)) is not None:
+        raise InvalidField("vllm.port", port, f"a port that is free on {HOST} ({reason}); choose another")
 
 
 def started_at(pid: int) -> int | None:
@@ -226,17 +221,10 @@ def _alone(place: Path) -> Iterator[None]:
 def key_in(file: Path) -> str:
     """The key that lies there; a new one where none does, or others could read it."""
     try:
-        if not file.stat().st_mode & ~_OWNER_ONLY & 0o777 and (key := file.read_text().strip()):
+        if not file.stat().st_mode & ~OWNER_ONLY & 0o777 and (key := file.read_text().strip()):
             return key
     except OSError:
         pass
     key = secrets.token_urlsafe(24)
-    _write(file, key)
+    write_private(file, key)
     return key
-
-
-def _write(path: Path, text: str) -> None:
-    """Write it anew, readable by its owner only."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "w") as file:
-        file.write(text)
