@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, Literal, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,18 +18,17 @@ import pydantic
 import yaml
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic.fields import FieldInfo
 from tzlocal import get_localzone_name
 
 from infra.environment_names import meant
+from infra.settings_refusals import one_line
 from schemas.errors import InvalidField, shown
 from schemas.ids import DEFAULT_TENANT, checked_token
 
 PREFIX: Final = "PARLEY_"
 CONFIG_FILE: Final = Path("config.yaml")
 MINIMAL_MODE: Final = "MINIMAL_MODE"
-SECRETS: Final = ("api_key", "token")
-SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine", "models"})
 SHARED: Final = "shared"  # the name of the engine in the section `engine`
 CONTEXTUAL: Final = "contextual"  # the name of the rules that answer without a model
 LOCAL_BACKENDS: Final = frozenset({"minilm", "wordllama"})  # models in this process, which need no address
@@ -355,12 +354,17 @@ def checked_vllm(changes: Mapping[str, Any]) -> VllmSettings:
     try:
         return Settings.model_validate({"vllm": dict(changes)}).vllm
     except pydantic.ValidationError as refused:
-        raise SettingsError(_one_line(refused)) from None
+        raise SettingsError(one_line(refused, Settings)) from None
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 
 
 _HOLDING_OTHERS: Final = frozenset(
-    name for name, field in Settings.model_fields.items() if field.annotation in Section.__subclasses__()
-) | {"models", "roles", "engine"}
+    name for name, field in Settings.model_fields.items() if get_origin(field.annotation) is dict or _is_section(field)
+)
+"""Keys below which there are others."""
 
 
 def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -376,7 +380,7 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
     try:
         return Settings.model_validate(tree)
     except pydantic.ValidationError as refused:
-        raise SettingsError(_one_line(refused)) from None
+        raise SettingsError(one_line(refused, Settings)) from None
 
 
 def _yaml(path: Path, *, required: bool) -> dict[str, Any]:
@@ -438,63 +442,12 @@ def _structured(key: str, value: str) -> object:
         return value
 
 
-def _one_line(refused: pydantic.ValidationError) -> str:
-    first = refused.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    cause = first.get("ctx", {}).get("error")
-    if first["type"] == "extra_forbidden":
-        existing = ", ".join(sorted(_section_at(first["loc"][:-1]).model_fields))
-        return f"{key}: there is no such key; expected one of {existing}"
-    value = "(missing)" if first["type"] == "missing" else _without_secrets(key, shown(first["input"]))
-    if isinstance(cause, InvalidField) and cause.field not in key.split("."):
-        key, value = f"{key}.{cause.field}" if key else cause.field, cause.value
-    allowed = cause.expected if isinstance(cause, InvalidField) else _expected(first)
-    return f"{key}: {value} is not allowed; expected {allowed}"
-
-
-def _expected(error: ErrorDetails) -> str:
-    """What would be right, in words of a configuration."""
-    place = error["loc"]
-    match error["type"]:
-        case "dict_type" | "model_type" | "dict_attributes_type" | "model_attributes_type":
-            return "keys and values below it, such as `name: value`"
-        case "tuple_type" | "list_type":
-            return "a list, such as [first, second]"
-        case "missing":
-            field = _section_at(place[:-1]).model_fields[str(place[-1])]
-            return (
-                f"one of {', '.join(map(repr, get_args(field.annotation)))}"
-                if get_args(field.annotation)
-                else "a value"
-            )
-    return error["msg"].removeprefix("Input should be ")
-
-
-def _section_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    """The section at a place of the configuration; `models.big` is of the kind that `models` holds."""
-    section: Any = Settings
-    for part in place:
-        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
-    found: type[BaseModel] = section
-    return found
-
-
-def _without_secrets(key: str, value: str) -> str:
-    """A value as it may be shown: nothing of keys and tokens, no password of an address."""
-    whole = key in SECTIONS_WITH_SECRETS or re.fullmatch(r"models\.[^.]*", key)
-    if whole or key.endswith(SECRETS):
-        return "(hidden)"
-    return re.sub(r"://[^/@\s]*@", "://(hidden)@", value)
-
-
 def _web_address(field: str, url: str | None) -> str | None:
     if url is None:
         return None
     try:
         parts = urlsplit(url)
-        well = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        )  # reading a port checks it
+        well = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0  # which checks the port
     except ValueError:
         well = False
     if not well or re.search(r"\s", url):
