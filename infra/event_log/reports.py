@@ -17,7 +17,7 @@ from schemas.ids import LIVE_RUN
 
 FOLDER: Final = Path(__file__).parent / "reports"
 _HEAD = re.compile(r"-- title: (?P<title>.+)\n-- says: (?P<says>.+)\n")
-_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Report:
     sql: str
 
     def parameters(
-        self, *, run: str = LIVE_RUN, since: datetime = _EVER, conversation: str | None = None
+        self, *, run: str = LIVE_RUN, since: datetime = EVER, conversation: str | None = None
     ) -> Mapping[str, Parameter]:
         """What to ask it with."""
         return {"run": run, "since": since, "conversation": conversation}

@@ -129,7 +129,8 @@ def stats(since: Since = None, conversation: Conversation = None, as_json: AsJso
 
 
 def _wanted(since: str | None, conversation: str | None) -> "Wanted":
-    from pipeline.export.reading import EVER, Wanted
+    from infra.event_log.reports import EVER
+    from pipeline.export.reading import Wanted
 
     if conversation is not None:
         checked_uuid7("--conversation", conversation)

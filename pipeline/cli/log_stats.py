@@ -49,10 +49,8 @@ def stats(
             checked_uuid7("--conversation", conversation)
         checked_token("--run", run)
         wanted = [reports.report(name) for name in names or USUAL]
-        asked = wanted[0].parameters(run=run, conversation=conversation)
-        if since is not None:
-            zone = configuration.load().time_zone
-            asked = wanted[0].parameters(run=run, since=moment("--since", since, zone), conversation=conversation)
+        from_on = moment("--since", since, configuration.load().time_zone) if since is not None else reports.EVER
+        asked = wanted[0].parameters(run=run, since=from_on, conversation=conversation)  # the same for all
         answers = asyncio.run(_asked(wanted, asked))
         if as_json:
             print(json.dumps({name: _rows(table) for name, table in answers.items()}, ensure_ascii=False))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from infra.event_log.reports import EVER
 from infra.near_duplicates import LIKE
 from pipeline.export import reading
 from pipeline.export.deduplication import Without
@@ -43,7 +44,7 @@ def card(order: Order, done: Done, older_prompts: int) -> dict[str, Any]:
         "query": {
             "command": command(order),
             "run": wanted.run,
-            "since": wanted.since.isoformat() if wanted.since != reading.EVER else None,
+            "since": wanted.since.isoformat() if wanted.since != EVER else None,
             "conversation": wanted.conversation,
             "upto_log_seq": done.upto,
             "confidence_min": choice.confidence_min,
@@ -59,7 +60,7 @@ def command(order: Order) -> str:
     """The command that makes it again, but for the folder."""
     wanted, choice = order.wanted, order.choice
     told = [
-        *(["--since", wanted.since.isoformat()] if wanted.since != reading.EVER else []),
+        *(["--since", wanted.since.isoformat()] if wanted.since != EVER else []),
         *(["--conversation", wanted.conversation] if wanted.conversation else []),
         *(["--include-failed"] if choice.failed else []),
         *(["--include-interrupted"] if choice.interrupted else []),

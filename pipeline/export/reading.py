@@ -8,17 +8,17 @@ All questions see the log as it was when the first one was asked, also while Par
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused
+from infra.event_log.reports import EVER
 from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, Payload, add, opinions
 from pipeline.log_files import Ask
 from schemas.ids import LIVE_RUN
 
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
 BREATH_TURNS: Final = 25
