@@ -58,7 +58,7 @@ class Bus(Publishing, Reading):
             apply_types=False,  # the handler takes the message as it is; FastStream's injection is not needed
             ack_policy=AckPolicy.MANUAL,  # nothing is acknowledged but by pipeline's worker, after it has published
             max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # typed as whole seconds, taken as any
             connect_timeout=CONNECT_TIMEOUT_S,
             allow_reconnect=True,
             ping_interval=PING_EVERY_S,

@@ -91,7 +91,7 @@ def test_the_folder_is_free_once_the_first_has_ended(tmp_path: Path) -> None:
 def test_the_folder_is_free_once_the_first_was_killed(tmp_path: Path, environment: dict[str, str]) -> None:
     command = [sys.executable, "-c", HOLDS, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as holder:  # type: ignore[call-overload]  # of pipes
         assert holder.stdout is not None
         assert holder.stdout.readline() == "locked\n"
         with pytest.raises(AlreadyRunning, match=f"process {holder.pid}"), instance.locked(tmp_path):

@@ -174,7 +174,7 @@ async def test_a_single_turn_that_does_not_fit_is_told(many: "Talks", exported: 
             raise QueryRefused(sql, "less")
         return await many.log.ask(sql, parameters)
 
-    log = await LogReading.opened(refusing)  # type: ignore[arg-type]
+    log = await LogReading.opened(refusing)  # type: ignore[arg-type]  # it only raises
     with pytest.raises(QueryRefused):
         [turn async for turn in log.turns(Wanted(), {})]
 
