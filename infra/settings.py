@@ -367,14 +367,23 @@ _HOLDING_OTHERS: Final = frozenset(
 """Keys below which there are others."""
 
 
-def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the configuration. `config` None: PARLEY_CONFIG, or config.yaml where there is one. Raises SettingsError."""
+def load(
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the configuration. `config` None: PARLEY_CONFIG, or config.yaml where there is one.
+
+    `changes` win over all: dotted keys such as `engine.model`, an empty value taking away. Raises SettingsError.
+    """
     process = dict(os.environ) if environment is None else dict(environment)
     named = config or (Path(process["PARLEY_CONFIG"]) if "PARLEY_CONFIG" in process else None)
     tree = _yaml(named or CONFIG_FILE, required=named is not None)
     dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None and name not in process}
     for variables in (dotenv, process):
         _apply(tree, variables)
+    for name, value in (changes or {}).items():
+        _set(tree, tuple(name.split(".")), value)
     for key in [key for key, value in tree.items() if value is None and key in _HOLDING_OTHERS]:
         del tree[key]  # `models:` with nothing below it
     try:

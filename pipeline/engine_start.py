@@ -11,7 +11,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,18 +20,22 @@ from pydantic import SecretStr
 
 from infra.bus import server as ports
 from infra.engines.llama_cpp import API_KEY_VARIABLE, HOST, EngineNotStarted, EngineProcess
-from infra.engines.vllm import reasons, running
+from infra.engines.vllm import reasons
+from infra.engines.vllm import running as vllm_running
 from infra.engines.vllm.installed import Environment
 from infra.engines.vllm.running import VllmNotStarted
 from infra.engines.vllm.server import USUAL_PORT, VllmServer
 from infra.processes import die_with_parent
 from infra.settings import CONTEXTUAL, SHARED, EngineSettings, Settings, SettingsError, without_login
+from pipeline import engines
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.engines import uses_shared
 from schemas.errors import InvalidField, shown
 
 NAMES: Final = ("auto", "llama.cpp", "gpt4all", "vllm", "contextual", "none")  # for --engine
-READY_WITHIN_S: Final[Mapping[str, float]] = {"vllm": running.READY_WITHIN_S}
+READY_WITHIN_S: Final[Mapping[str, float]] = {"vllm": vllm_running.READY_WITHIN_S}
+USUAL_READY_WITHIN_S: Final = 120.0  # loading a model on a busy machine; then the start has failed
+_POLL_S: Final = 0.1
 LOG: Final = "engine.log"
 TOLD_EVERY_S: Final = 15.0
 SETUP: Final = "infra.engines.vllm.setup"
@@ -77,6 +82,44 @@ async def started(settings: Settings, children: Children, tell: Tell, beside: Pa
     return engine
 
 
+async def until_it_answers(settings: Settings, engine: EngineSettings, children: Children, tell: Tell) -> None:
+    """Wait for the engine that was started; one at a configured address is only asked whether it answers.
+
+    Raises StartFailed when it does not within READY_WITHIN_S, or cannot start.
+    """
+    loop = asyncio.get_running_loop()
+    reached = settings.model_copy(update={"engine": engine})
+    within_s = READY_WITHIN_S.get(engine.backend, USUAL_READY_WITHIN_S)
+    until, progress = loop.time() + within_s, Progress(engine, settings.data_dir / "logs", tell)
+    while not (health := await engines.engine_health(reached)).ok:
+        if engine.base_url == settings.engine.base_url:
+            tell(f"engine     does not answer ({health.reason}); replies come from rules until it does")
+            return
+        if loop.time() > until:
+            raise StartFailed(f"the engine is not ready within {within_s:.0f} s: {health.reason}")
+        children.refuse_hopeless(set())
+        progress.tell()
+        await asyncio.sleep(_POLL_S)
+    if engine.base_url is not None:
+        tell(f"engine     {engine.backend} with {engine.model} answers at {without_login(engine.base_url)}")
+
+
+@asynccontextmanager
+async def running(settings: Settings, tell: Tell, beside: Path) -> AsyncIterator[Settings]:
+    """The settings with an engine that answers, started for this block where none is; `beside`: see `started`.
+
+    Raises StartFailed, SettingsError, InvalidField.
+    """
+    children = Children(tell)
+    try:
+        engine = await started(settings, children, tell, beside)
+        await until_it_answers(settings, engine, children, tell)
+        children.up = True
+        yield settings.model_copy(update={"engine": engine})
+    finally:
+        await children.stop(last=("engine",))
+
+
 async def _llama_cpp(settings: Settings, children: Children) -> EngineSettings:
     engine = settings.engine
     port, key = ports.free_port(), secrets.token_urlsafe(24)
@@ -108,25 +151,25 @@ async def _gpt4all(settings: Settings, children: Children) -> EngineSettings:
 
 async def _vllm(settings: Settings, children: Children, tell: Tell, beside: Path | None) -> EngineSettings:
     data_dir = beside or settings.data_dir
-    if (there := running.generating(data_dir, settings.vllm.port or USUAL_PORT)) is not None:
+    if (there := vllm_running.generating(data_dir, settings.vllm.port or USUAL_PORT)) is not None:
         tell(f"engine     vLLM runs already with {there.model} (process {there.pid}), it is used")
         try:
-            await running.until_healthy(there, lambda _: None)
+            await vllm_running.until_healthy(there, lambda _: None)
         except VllmNotStarted as failed:
             raise StartFailed(str(failed)) from failed
         return _reached(settings.engine, "vllm", there.base_url, there.model, there.key)
     environment = Environment()
     await _set_up(environment, tell)
     server = server_of(settings, environment, settings.vllm.port or ports.free_port()).checked()
-    running.port_is_free(server.port)
+    vllm_running.port_is_free(server.port)
     key, log = secrets.token_urlsafe(24), settings.data_dir.resolve() / "logs" / LOG
-    folder = running.folder_of(data_dir)
+    folder = vllm_running.folder_of(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     child = Child(
         "engine",
-        running.command_of(server, folder / "group-of-parley", log, os.getpid()),
+        vllm_running.command_of(server, folder / "group-of-parley", log, os.getpid()),
         log,
-        running.guardian_variables(server.variables(key)),
+        vllm_running.guardian_variables(server.variables(key)),
         inherits=False,
         parent_death_signal=signal.SIGTERM,
     )

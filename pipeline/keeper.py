@@ -15,6 +15,7 @@ from infra.state import history, inbox, outbox, turns
 from infra.state.port import State
 from infra.state.turns import Sentence, Turn
 from pipeline.books import Books, Words
+from pipeline.turn_ends import failed
 from pipeline.turn_limits import refusal_of
 from schemas import chat, intake, speech
 from schemas import turns as said
@@ -43,17 +44,6 @@ SAYS: Final = (
 )
 _NEWER: Final = "interrupted by a newer turn"
 _OPENED, _ENDED, _APOLOGY = 0, 1, 2  # the index of what the keeper says because of a submission
-
-_INPUT: Final = ("invalid", "unusable-audio", "too-many")  # of which the person is told what would be right
-SORRY: Final[dict[said.FailureCode, str]] = {
-    "invalid": "I could not take that in.",
-    "unusable-audio": "I could not use that recording.",
-    "deadline": "Sorry, that took me too long. Please try again.",
-    "stage-failed": "Sorry, something went wrong while I worked on that. Please try again.",
-    "too-many": "That was more than I can take in.",
-    "busy": "I am still busy with what you said before. Please wait a moment and say it again.",
-}
-DONE_THEN_FAILED: Final = "{} Then something went wrong, and I could not answer all of it."
 
 
 class Keeper:
@@ -233,18 +223,8 @@ class Keeper:
         turn = await turns.find(tx, submission.meta)
         if turn is None or turn.status not in ("open", "waiting"):
             return
-        # Only what was wrong with the person's own input is told to the person; the rest is for whoever mends it.
-        expected = f" Expected: {failure.expected}." if failure and failure.field and code in _INPUT else ""
         done = await _done_in(tx, submission.meta) if turn.status == "open" else ()
-        message = DONE_THEN_FAILED.format(" ".join(done)) if done else f"{SORRY[code]}{expected}"
-        fact = said.TurnFailed(code=code, message=message, done=done)
-        if failure is not None:
-            details: dict[str, str | None] = {
-                "stage": failure.failed_stage,
-                "error": f"{failure.error}: {failure.message}",
-            }
-            details |= {"field": failure.field, "value": failure.value, "expected": failure.expected}
-            fact = fact.model_copy(update=details)
+        fact = failed(code, failure, done)
         await self._end(tx, turn, "failed", fact, "")
         if turn.speech:
             wanted = said.ApologyRequested(text=fact.message)

@@ -18,8 +18,8 @@ from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
 from infra.instance import Instance
-from infra.settings import EngineSettings, Settings, without_login
-from pipeline import engine_start, engines, topology
+from infra.settings import EngineSettings, Settings
+from pipeline import engine_start, topology
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.presence import who_is_there
 from pipeline.process import connected
@@ -105,21 +105,7 @@ class Supervisor:
                     if present.ready and self._children.owns(present.pid) and present.name not in ready:
                         ready.add(present.name)
                         self._tell(f"worker     {present.name} is ready (process {present.pid})")
-
-        settings = self._settings.model_copy(update={"engine": engine})
-        within_s = engine_start.READY_WITHIN_S.get(engine.backend, READY_WITHIN_S)
-        until, progress = loop.time() + within_s, engine_start.Progress(engine, self._logs, self._tell)
-        while not (health := await engines.engine_health(settings)).ok:
-            if engine.base_url == self._settings.engine.base_url:
-                self._tell(f"engine     does not answer ({health.reason}); replies come from rules until it does")
-                return
-            if loop.time() > until:
-                raise StartFailed(f"the engine is not ready within {within_s:.0f} s: {health.reason}")
-            self._children.refuse_hopeless(set())
-            progress.tell()
-            await asyncio.sleep(_POLL_S)
-        if engine.base_url is not None:
-            self._tell(f"engine     {engine.backend} with {engine.model} answers at {without_login(engine.base_url)}")
+        await engine_start.until_it_answers(self._settings, engine, self._children, self._tell)
 
     async def _restart_when_it_cannot_write(self, bus: Child) -> None:
         """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 import pydantic
 
-from schemas import chat, intake, intents, speech, tasks, turns
+from schemas import chat, intake, intents, replay, speech, tasks, turns
 from schemas.errors import InvalidField, NewerSchema, SchemaError
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
 
@@ -32,6 +32,7 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     turns.StageFailed,
     turns.FeedbackRecorded,
     tasks.ReminderDue,
+    replay.TurnReplayed,
 )
 M = TypeVar("M", bound=pydantic.BaseModel)
 BY_NAME: Final[dict[str, type[Fact]]] = {fact.__name__: fact for fact in (*SUBMISSIONS, *FACTS)}

@@ -21,7 +21,7 @@ from infra.event_log.columns import EARLIEST, HOP_HEADER, LATEST, TRACE_HEADER, 
 from infra.event_log.port import IMPORTED, INVALID, Json, Row, StreamIdentity
 from schemas.catalogue import checked
 from schemas.errors import InvalidField, SchemaError
-from schemas.event import Meta, Token
+from schemas.event import Event, Fact, Meta, Token
 from schemas.upgrades import upgraded
 
 VERSION: Final = 1  # of the line; that of the event stands in its meta
@@ -66,6 +66,13 @@ class Imported:
 
 
 # Writing
+
+
+def line_of_event(place: StreamIdentity, seq: int, event: Event[Fact], headers: Mapping[str, str], at: datetime) -> str:
+    """The line of an event that stood in no stream, recorded at `at` as the `seq`-th of one that is named for it."""
+    head: dict[str, Json] = {"dump": VERSION, "stream": place.name, "created": place.created.isoformat(), "seq": seq}
+    told = _dumped(head | {"recorded_at": at.isoformat(), "headers": dict(headers)})
+    return f'{told[:-1]},"event":{event.encoded().decode()}}}'
 
 
 def line_of(row: Mapping[str, Json]) -> str:

@@ -26,7 +26,7 @@ from infra.state import inbox, migrations
 from infra.state.errors import StateBusy, StateCorrupt, StateError, StateFull, StateMisused, StateUnwritable
 from infra.state.port import State, Transaction, Unit
 from infra.state.row import Row, Value, stored
-from infra.state.turnstile import LOOK_EVERY_S, Turnstile
+from infra.state.turnstile import LOOK_EVERY_S, OpenWay, Turnstile
 from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
 from schemas.event import Event
@@ -35,6 +35,7 @@ BUSY_TIMEOUT_MS = 0  # SQLite itself does not wait for the write lock: it would 
 QUICK_COMMIT_S = 0.001  # an SSD takes some 0.2 ms
 COMMITS_WEIGHT = 0.2  # of the newest commit in the mean
 CACHE_KIB = 512  # of pages: the system keeps the rest of the file in memory anyway, for all processes once
+SMALL_PAGE_BYTES = 1_024  # in memory, where most tables hold a few rows and the whole is copied often
 BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
 
 log = logging.getLogger("parley.state")
@@ -80,11 +81,29 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
         await to_the_end(thread.aclose())
 
 
+@asynccontextmanager
+async def open_in_memory(clock: Clock, image: bytes | None = None) -> AsyncIterator["SqliteState"]:
+    """A state that nobody else sees and that is gone when the block ends: empty, or a copy of another (its `image`)."""
+    path = Path(":memory:")
+    db = _done(path, partial(_connected, path))
+    try:
+        state = SqliteState(db, path, clock, OpenWay(), WorkerThread("state"))
+        if image is not None:
+            _done(path, partial(db.deserialize, image))
+        else:
+            _done(path, partial(db.execute, f"PRAGMA page_size = {SMALL_PAGE_BYTES}"))
+            async with state.transaction() as tx:
+                await migrations.apply(tx, await asyncio.to_thread(migrations.read), clock.now())
+        yield state
+    finally:
+        db.close()
+
+
 class SqliteState:
     """One connection, lent to one transaction at a time. Made by open_state."""
 
     def __init__(
-        self, db: sqlite3.Connection, path: Path, clock: Clock, turnstile: Turnstile, thread: WorkerThread
+        self, db: sqlite3.Connection, path: Path, clock: Clock, turnstile: Turnstile | OpenWay, thread: WorkerThread
     ) -> None:
         self._db = db
         self._thread = thread
@@ -131,6 +150,10 @@ class SqliteState:
             finally:
                 tx.ended = True
                 self._holder = None
+
+    def image(self) -> bytes:
+        """All of the database as it is now: what open_in_memory goes on from."""
+        return _done(self._path, self._db.serialize)
 
     def handling(self, event: Event[Any], step: str, stage: str = "router") -> AbstractAsyncContextManager[Unit]:
         """See State.handling."""

@@ -48,3 +48,12 @@ class Turnstile:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
+
+
+class OpenWay:
+    """In place of a turnstile where nobody else can come: a database in memory."""
+
+    @asynccontextmanager
+    async def passing(self) -> AsyncIterator[None]:
+        """Nobody has to be let through."""
+        yield
