@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from infra.blobs.port import BlobStore
 from infra.bus.connection import Bus
 from infra.clock import Clock
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 from infra.state.port import State
 from pipeline.engines import model_of, ranker_of, roles_of
 
@@ -35,9 +35,11 @@ def log_path(settings: Settings) -> Path:
     return settings.data_dir / LOG_FILE
 
 
-async def blobs_of(settings: Settings, bus: Bus) -> BlobStore:
-    """Where sound is kept."""
+async def blobs_of(settings: Settings, bus: Bus | None) -> BlobStore:
+    """Where sound is kept. Raises SettingsError when it is kept on a bus and there is none."""
     if settings.blobs == "nats":
+        if bus is None:
+            raise SettingsError("blobs: 'nats' is not allowed; expected files, or a Parley that runs: it holds the bus")
         from infra.blobs.object_store import ObjectStoreBlobs
 
         return await ObjectStoreBlobs.open(bus.js)
@@ -47,7 +49,7 @@ async def blobs_of(settings: Settings, bus: Bus) -> BlobStore:
 
 
 @asynccontextmanager
-async def given_to(name: str, settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def given_to(name: str, settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     """What the stage of this name works with, loaded and ready; freed when the block ends."""
     async with _BUILDERS[name](settings, bus, clock) as given:
         yield given
@@ -62,7 +64,7 @@ def roles_in(given: Any) -> "Roles | None":
 
 
 @asynccontextmanager
-async def _stt(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def _stt(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     del clock
     from infra.audio import AudioLimits
     from infra.recognisers.factory import make_recogniser
@@ -78,7 +80,7 @@ async def _stt(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]
 
 
 @asynccontextmanager
-async def _tts(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def _tts(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     del clock
     from infra.voices.factory import make_voice
     from stages.tts import TtsGiven
@@ -92,7 +94,7 @@ async def _tts(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]
 
 
 @asynccontextmanager
-async def _intent(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def _intent(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     del bus
     roles = roles_of(settings, clock)
     try:
@@ -121,7 +123,7 @@ async def warmed_up(given: "IntentGiven", clock: Clock) -> None:
 
 
 @asynccontextmanager
-async def _router(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def _router(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     del bus
     from stages.router.stage import RouterGiven
 
@@ -139,7 +141,7 @@ async def opened_state(settings: Settings, clock: Clock) -> AsyncIterator[State]
 
 
 @asynccontextmanager
-async def _chat(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def _chat(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     del bus
     from infra.prompts import Prompts
     from stages.chat import SHELF, ChatGiven, Sampling, ranking_asks
@@ -177,7 +179,7 @@ def _chooser() -> Callable[[str, Sequence[str], Sequence[float]], int]:
 
 
 @asynccontextmanager
-async def _reranker(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[Any]:
+async def _reranker(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterator[Any]:
     del settings, bus, clock
     from infra.embeddings import WordLlamaStatic
     from stages.reranker import RerankerGiven

@@ -12,6 +12,7 @@ from pipeline.cli import (
     log,
     looking,
     prompts,
+    replay,
     running,
     stopping,
     trace,
@@ -42,6 +43,7 @@ app.command()(looking.doctor)
 app.command()(trace.trace)
 app.add_typer(log.app, name="log")
 app.add_typer(export.app, name="export")
+app.add_typer(replay.app, name="replay")
 app.add_typer(engine.app, name="engine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from infra import instance
-from infra.event_log.port import Parameter, Table, TakenIn
+from infra.bus.connection import Bus
+from infra.event_log.port import LogMissing, Parameter, Table, TakenIn
 from infra.settings import Settings
 from pipeline import wiring
 from pipeline.cli.joining import bus_of, joined
@@ -58,3 +60,47 @@ async def telling(settings: Settings | None = None) -> AsyncIterator[TakeIn]:
                 return await take_lines_in(log, payload)
 
             yield as_the_owner
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A log that can be asked and told. `bus` is None when no Parley runs."""
+
+    ask: Ask
+    take_in: TakeIn
+    bus: Bus | None
+
+
+@asynccontextmanager
+async def asking_and_telling(settings: Settings | None = None) -> AsyncIterator[Reached]:
+    """Both for one log that is there already. While it is done without a Parley, none can start.
+
+    Raises BusUnavailable, AlreadyRunning, LogMissing, LogBusy, LogUnreadable.
+    """
+    settings = joined(settings)
+    if settings.bus.url is not None:
+        async with bus_of(settings) as bus:
+
+            async def asks_the_owner(sql: str, parameters: Mapping[str, Parameter]) -> Table:
+                return await ask_log(bus, sql, parameters)
+
+            async def tells_the_owner(payload: bytes) -> TakenIn:
+                return await tell_log(bus, payload)
+
+            yield Reached(asks_the_owner, tells_the_owner, bus)
+        return
+    from infra.event_log.log import open_log
+
+    path = wiring.log_path(settings)
+    if not path.exists():
+        raise LogMissing(path)
+    with instance.locked(settings.data_dir):
+        async with await open_log(path, keeps_content=settings.training_data) as log:
+
+            async def asks(sql: str, parameters: Mapping[str, Parameter]) -> Table:
+                return await log.ask(sql, parameters)
+
+            async def tells(payload: bytes) -> TakenIn:
+                return await take_lines_in(log, payload)
+
+            yield Reached(asks, tells, None)

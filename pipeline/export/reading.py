@@ -107,6 +107,14 @@ class LogReading:
             found |= {turn.id: turn for turn in await self._page([one], Wanted())}
         return found
 
+    async def of_run(self, ids: Sequence[str], run: str) -> AsyncIterator[LoggedTurn]:
+        """These turns as they were in a run, in the order of their ids; those that it does not have are missing."""
+        ordered = sorted(set(ids))
+        while ordered:
+            some, ordered = ordered[: self._page_turns], ordered[self._page_turns :]
+            for turn in await self._page(some, Wanted(run=run, history=False)):
+                yield turn
+
     async def feedback(self, run: str = LIVE_RUN) -> dict[str, Feedback]:
         """What people thought, by the turn's id."""
         told: list[Payload] = []

@@ -1,0 +1,403 @@
+"""`parley replay …`: run logged turns again through today's stages, and say what came out differently."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from infra import settings as configuration
+from infra.clock import SystemClock
+from infra.settings import CONTEXTUAL, Settings, SettingsError
+from pipeline import topology
+from pipeline.cli import exits
+from pipeline.cli.exits import Exit
+from pipeline.cli.joining import joined, note
+from pipeline.cli.moments import MOMENT, moment
+from pipeline.cli.reaching_log import asking, asking_and_telling
+from pipeline.cli.tables import terminal_table
+from pipeline.replay.choosing import Wanted
+from pipeline.replay.replaying import PARALLEL, Outcome, Pace
+from schemas.errors import InvalidField
+from schemas.ids import LIVE_RUN, checked_token, checked_uuid7
+
+if TYPE_CHECKING:
+    from infra.event_log.port import Table as LogTable
+    from pipeline.replay.diffing import Difference
+
+app = typer.Typer(
+    help="Run logged turns again through today's stages, as a run of its own, and compare.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+)
+STEADY: Final = {"chat.temperature": "0"}  # so that a second replay says the same; a turn's seed is always its own
+FIXED: Final = ("data_dir", "bus", "blobs", "tenant", "user", "time_zone", "training_data", "telemetry", "limits")
+ENGINE: Final = ("engine", "vllm")
+SECRETS: Final = ("key", "token")
+TOLD_EVERY_S: Final = 2.0
+SHOWN_A_KIND: Final = 5
+SHOWN_CHARS: Final = 160
+RUNS: Final = "SELECT * FROM runs ORDER BY started_at DESC"
+
+
+@app.callback()
+def replay(
+    context: typer.Context,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", "-c", help="The turns of one conversation.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", help=f"Turns from here on. {MOMENT}")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Turns before this time.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", help="Turns for which this SQL is true of the view `turns`; or a SELECT of turns."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All turns.")] = False,
+    start: Annotated[
+        str, typer.Option("--from", help=f"The first stage to work anew: {', '.join(topology.STAGE_NAMES)}.")
+    ] = "stt",
+    speed: Annotated[
+        str, typer.Option("--speed", help="max, realtime, or how many times as fast as the turns came.")
+    ] = "max",
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, max=256, help="Turns at once, at --speed max.")
+    ] = PARALLEL,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A setting for this run, e.g. engine.model=FILE, prompts=DIR, stt.backend=moonshine."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The new run's name.")] = None,
+    of: Annotated[str, typer.Option("--run", help="The run that is repeated.")] = LIVE_RUN,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Run logged turns again as a run of its own: nobody is spoken to, what was logged and is remembered stays.
+
+    Each turn finds the time and the memory (reminders, notes, history) that it found then, so what comes out
+    differently comes from what was changed. Engines are asked at temperature 0 with a seed of the turn's own.
+    Begin with one of --conversation, --since, --where, --all; then `parley replay diff RUN`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with exits.told():
+        from pipeline.replay.stages import first_and_later
+
+        plain = configuration.load()
+        if not (everything or conversation or since or until or where):
+            raise InvalidField("--conversation", None, "one of --conversation, --since, --until, --where or --all")
+        wanted = Wanted(
+            conversation=checked_uuid7("--conversation", conversation) if conversation is not None else None,
+            since=moment("--since", since, plain.time_zone) if since is not None else None,
+            until=moment("--until", until, plain.time_zone) if until is not None else None,
+            where=where,
+            of=checked_token("--run", of),
+        )
+        first_and_later(start)
+        run = _run_name(name, plain.time_zone, resume=resume)
+        if run == wanted.of:
+            raise InvalidField("--name", run, "another name than that of the run that is repeated")
+        told = _changes(changes or [])
+        settings = _settings(told)
+        pace = Pace(_times(speed), parallel)
+        outcome = asyncio.run(_replay(settings, wanted, run, start, told, pace, resume=resume, quiet=as_json))
+        _tell(outcome, as_json=as_json)
+        if not outcome.turns and outcome.left:
+            raise SystemExit(int(Exit.TURN_FAILED))
+
+
+def _run_name(name: str | None, zone: str, *, resume: bool) -> str:
+    if name is None:
+        if resume:
+            raise InvalidField("--name", None, "the name of the run to go on with")
+        return f"replay-{datetime.now(ZoneInfo(zone)):%Y%m%d-%H%M%S}"
+    if name == LIVE_RUN:
+        raise InvalidField("--name", name, f"another name than {LIVE_RUN}: that is what people said")
+    return checked_token("--name", name)
+
+
+def _times(speed: str) -> float | None:
+    if speed == "max":
+        return None
+    try:
+        times = 1.0 if speed == "realtime" else float(speed)
+    except ValueError:
+        times = 0.0
+    if not 0 < times < float("inf"):
+        raise InvalidField("--speed", speed, "max, realtime, or a number above 0 such as 10 (ten times as fast)")
+    return times
+
+
+def _changes(given: list[str]) -> dict[str, str]:
+    """`--set` as keys and values. Raises InvalidField."""
+    changes: dict[str, str] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise InvalidField("--set", each, "a key and a value, such as engine.model=FILE")
+        if key.split(".")[0] in FIXED:
+            raise InvalidField(
+                "--set", each, f"a setting of the stages or engines; {key.split('.')[0]} is not changed by a replay"
+            )
+        changes[key] = value
+    return changes
+
+
+def _settings(changes: dict[str, str]) -> Settings:
+    """What the stages of this run work with. Raises SettingsError."""
+    from pipeline.prompt_catalogue import checked
+
+    settings = configuration.checked_prompts(configuration.load(changes={**STEADY, **changes}))
+    if settings.prompts is not None and (wrong := checked(settings.prompts)):
+        raise SettingsError(f"prompts: {wrong[0]}")
+    if "chat.temperature" not in changes:  # a model's own temperature goes before chat's
+        steady = {
+            name: model.model_copy(update={"temperature": 0.0})
+            if model.temperature and f"models.{name}.temperature" not in changes
+            else model
+            for name, model in settings.models.items()
+        }
+        settings = settings.model_copy(update={"models": steady})
+    own_engine = any(key.split(".")[0] in ENGINE for key in changes)
+    running = joined(settings)
+    return running.model_copy(update={"engine": settings.engine}) if own_engine else running
+
+
+async def _replay(
+    settings: Settings,
+    wanted: Wanted,
+    run: str,
+    start: str,
+    changes: dict[str, str],
+    pace: Pace,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> Outcome:
+    from pipeline import engine_start
+    from pipeline.engines import uses_shared
+    from pipeline.replay import choosing, stages
+    from pipeline.replay.replaying import replay as run_again
+    from pipeline.replay.run_log import RunLog
+    from pipeline.replay.turn import Run
+
+    clock = SystemClock()
+    shared = Run(run, wanted.of, start, _shown({**STEADY, **changes}), settings.turn.timeout)
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(asking_and_telling(settings))
+        if not resume and await choosing.is_there(log.ask, run):
+            raise InvalidField("--name", run, "a name that no run in the log has yet, or --resume to go on with it")
+        done = await choosing.ended_in(log.ask, run) if resume else frozenset()
+        chosen = await choosing.chosen(log.ask, wanted, done)
+        if not chosen.ids:
+            also = f"; {len(done)} of them are done already" if done else ""
+            raise InvalidField(
+                "--where" if wanted.where else "--since",
+                wanted.where,
+                f"turns that the log has in run {wanted.of!r}{also}",
+            )
+        names = stages.first_and_later(start)
+        asks_an_engine = bool({"intent", "chat"} & set(names)) and uses_shared(settings)
+        if asks_an_engine and settings.engine.base_url is None and settings.engine.backend != CONTEXTUAL:
+            own = settings.model_copy(update={"data_dir": settings.data_dir / "replay"})  # its log, not the live one's
+            started = await stack.enter_async_context(engine_start.running(own, note, beside=settings.data_dir))
+            settings = started.model_copy(update={"data_dir": settings.data_dir})
+        opened = await stack.enter_async_context(stages.opened(start, settings, log.bus, clock))
+        tell = _Progress(run, quiet=quiet)
+        return await run_again(shared, chosen, log.ask, RunLog(log.take_in, run, clock), opened, pace, tell)
+
+
+def _shown(changes: dict[str, str]) -> dict[str, str]:
+    hidden = {key for key in changes if any(secret in key.split(".")[-1] for secret in SECRETS)}
+    return {key: "(hidden)" if key in hidden else value for key, value in changes.items()}
+
+
+class _Progress:
+    """Says how far it is, from time to time."""
+
+    def __init__(self, run: str, *, quiet: bool) -> None:
+        self._run = run
+        self._quiet = quiet
+        self._began = self._told_at = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._quiet or now - self._told_at < TOLD_EVERY_S:
+            return
+        self._told_at = now
+        note(f"{self._run}: {done} of {total} turns, {done / (now - self._began):.1f} a second")
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        told = {"run": outcome.run, "turns": outcome.turns, "completed": outcome.completed, "failed": outcome.failed}
+        told |= {"left_out": dict(outcome.left), "events": outcome.events, "folded_otherwise": outcome.otherwise}
+        told |= {"troubles": outcome.troubles, "took_s": round(outcome.took_s, 3)}
+        print(json.dumps(told))
+        return
+    print(
+        f"{outcome.run}: {outcome.turns} turns run again in {outcome.took_s:.1f} s "
+        f"({outcome.turns_a_second:.1f} a second), {outcome.completed} completed, {outcome.failed} failed"
+    )
+    for why, count in outcome.left.most_common():
+        print(f"left out   {count}: {why}")
+    if outcome.otherwise:
+        print(f"note       of {outcome.otherwise} turns today's skills make something else than they did then")
+    for trouble in outcome.troubles[:5]:
+        note(f"memory     not all of it could be made anew: {trouble}")
+    print(f"next       parley replay diff {outcome.run}")
+
+
+@app.command()
+def diff(
+    run: Annotated[str, typer.Argument(help="A run that was replayed; `parley replay list` has their names.")],
+    base: Annotated[str | None, typer.Argument(help="What it is compared with; else the run that it repeated.")] = None,
+    allow: Annotated[
+        int, typer.Option("--allow", min=0, help="Turns that may be worse in anything but their reply.")
+    ] = 0,
+    replies: Annotated[
+        float, typer.Option("--replies", min=0, max=1, help="The share of replies that may be worse.")
+    ] = 0.2,
+    wer: Annotated[float, typer.Option("--wer", min=0, help="The share of words that may be heard otherwise.")] = 0.1,
+    slower: Annotated[
+        float | None,
+        typer.Option("--slower", min=0, help="How many times as long (p95) turns may take; else as long as they like."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every change; else the first of each kind.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Say, turn by turn, what came out differently in a replay, and whether it got worse.
+
+    Exit status 0 when it did not, 1 when it did, so that prompts and models can be tested with it.
+    """
+    with exits.told():
+        from pipeline.replay.diffing import Limits
+
+        limits = Limits(worse=allow, replies=replies, wer=wer, slower=slower)
+        found = asyncio.run(_diff(checked_token("RUN", run), checked_token("BASE", base) if base else None))
+        worse = found.regressions(limits)
+        if as_json:
+            print(json.dumps(_as_json(found, worse)))
+        else:
+            _show(found, worse, everything=everything)
+        if worse:
+            raise SystemExit(int(Exit.TURN_FAILED))
+
+
+async def _diff(run: str, base: str | None) -> "Difference":
+    from infra.embeddings import MiniLm
+    from pipeline.replay import choosing
+    from pipeline.replay.diffing import difference, repeated_by
+
+    async with asking() as ask:
+        base = base or await repeated_by(ask, run) or LIVE_RUN
+        for name, given in (("RUN", run), ("BASE", base)):
+            if not await choosing.is_there(ask, given):
+                raise InvalidField(name, given, "a run that the log has; `parley replay list` names them")
+        found = await difference(ask, run, base, MiniLm())
+        if not found.turns:
+            raise InvalidField("BASE", base, f"a run that has turns in common with {run!r}")
+        return found
+
+
+def _as_json(found: "Difference", worse: list[str]) -> dict[str, object]:
+    counts = {f"{kind} {verdict}": count for (kind, verdict), count in sorted(found.counts.items())}
+    told: dict[str, object] = {"run": found.run, "base": found.base, "start": found.start, "changed": found.changed}
+    told |= {"turns": found.turns, "same": found.same, "missing": found.missing, "counts": counts}
+    told |= {"wer": found.wer, "similarity": found.similarity, "worse_replies": found.worse_replies}
+    told |= {"latency": [asdict(each) for each in found.latencies], "regressions": worse}
+    return told | {"changes": [{"text": turn.text, **asdict(change)} for turn, change in found.changes]}
+
+
+def _show(found: "Difference", worse: list[str], *, everything: bool) -> None:
+    from pipeline.replay.comparing import KINDS
+
+    console = Console()
+    console.print(
+        f"{found.run} against {found.base}, from {found.start or '?'} on, with {found.changed or 'nothing'} set",
+        markup=False,
+    )
+    table = Table(
+        "what",
+        "worse",
+        "changed",
+        "better",
+        title=f"{found.turns} turns, {found.same} of them the same",
+        title_justify="left",
+    )
+    for kind in KINDS:
+        numbers = [found.counts[kind, verdict] for verdict in ("worse", "changed", "better")]
+        if any(numbers):
+            table.add_row(kind, *(str(number) for number in numbers))
+    if table.rows:
+        console.print(table)
+    else:
+        console.print(f"{found.turns} turns, all the same")
+    _show_changes(console, found, everything=everything)
+    if found.missing:
+        console.print(f"missing    {found.missing} turns that {found.base} does not have", markup=False)
+    if found.wer is not None:
+        console.print(f"heard      {100 * found.wer:.1f}% of the words otherwise, in {len(found.wers)} spoken turns")
+    if found.similarity is not None:
+        console.print(f"replies    mean similarity {found.similarity:.3f} of {len(found.similarities)}")
+    for each in found.latencies:
+        console.print(
+            f"time       {each.turns} {each.kind} turns: p50 {each.before_p50_ms:.0f} -> {each.after_p50_ms:.0f} ms, "
+            f"p95 {each.before_p95_ms:.0f} -> {each.after_p95_ms:.0f} ms"
+        )
+    for line in worse:
+        console.print(f"REGRESSION {line}", markup=False)
+    if not worse:
+        console.print("no regression")
+
+
+def _show_changes(console: Console, found: "Difference", *, everything: bool) -> None:
+    shown: dict[tuple[str, str], int] = {}
+    left = 0
+    order = {"worse": 0, "changed": 1, "better": 2}
+    for turn, change in sorted(found.changes, key=lambda each: order[each[1].verdict]):
+        key = (change.kind, change.verdict)
+        shown[key] = shown.get(key, 0) + 1
+        if shown[key] > SHOWN_A_KIND and not everything:
+            left += 1
+            continue
+        why = f" ({change.why})" if change.why else ""
+        console.print(Text(f"{change.verdict:<8} {change.kind}{why}  {_cut(turn.text)}  [{change.turn}]"))
+        console.print(Text(f"    before  {_cut(change.before)}"))
+        console.print(Text(f"    after   {_cut(change.after)}"))
+    if left:
+        console.print(f"{left} more changes: --all shows them")
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARS else f"{line[: SHOWN_CHARS - 1]}…"
+
+
+@app.command(name="list")
+def runs(as_json: Annotated[bool, typer.Option("--json", help="One JSON object a run, one a line.")] = False) -> None:
+    """List the runs that the log has besides the live one, the newest first."""
+    with exits.told():
+        table = asyncio.run(_runs())
+        if as_json:
+            for row in table.rows:
+                print(json.dumps(dict(zip(table.columns, row, strict=True))))
+        elif table.rows:
+            Console().print(terminal_table(table))
+        else:
+            print("no run besides the live one; `parley replay --all` makes one")
+
+
+async def _runs() -> "LogTable":
+    async with asking() as ask:
+        return await ask(RUNS, {})

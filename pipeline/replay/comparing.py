@@ -1,0 +1,216 @@
+"""What came out differently when a turn was run again, and whether that is worse. Pure, but for an embedder.
+
+What nobody has complained of counts as right: another intent, slot or deed than then is worse, unless the person has
+said that it was wrong (feedback), and better when it is what the person said it should have been. A reply has many
+right forms: it is worse only when it means something else than the reply then and also fits the question less, or when
+it is far from both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import regex
+from rapidfuzz.distance import Levenshtein
+
+from infra.embeddings import Embedder
+from pipeline.export.turns import LoggedTurn, Payload
+
+Verdict = Literal["worse", "changed", "better"]
+Kind = Literal["end", "transcript", "intents", "slots", "tasks", "engine", "reply"]
+KINDS: Final[tuple[Kind, ...]] = ("end", "transcript", "intents", "slots", "tasks", "engine", "reply")
+
+SAME_MEANING: Final = 0.6
+"""Cosine (all-MiniLM-L6-v2) from which two replies mean the same; docs/measurements.md shows on what it rests."""
+LESS_FITTING: Final = 0.1  # so much less cosine with the question is a worse answer
+UNLIKE: Final = 0.3  # below it two replies have nothing to do with one another
+_WORDS: Final = regex.compile(r"[\p{L}\p{N}']+")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing about a turn that came out differently."""
+
+    turn: str
+    kind: Kind
+    verdict: Verdict
+    before: str
+    after: str
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Compared:
+    """One turn in both runs."""
+
+    turn: str
+    text: str
+    changes: list[Change] = field(default_factory=list)
+    wer: float | None = None  # of a spoken turn, against what was understood then
+    similarity: float | None = None  # of the replies; None where either has none
+
+    @property
+    def verdict(self) -> Verdict | Literal["same"]:
+        """The worst of its changes, but for a better one that makes up for nothing."""
+        verdicts = [change.verdict for change in self.changes]
+        return next((verdict for verdict in ("worse", "changed", "better") if verdict in verdicts), "same")
+
+
+def word_error_rate(before: str, after: str) -> float:
+    """Words to change, add or take away, per word of `before`, whatever their case. 0 for two silences."""
+    reference, heard = _words(before), _words(after)
+    if not reference:
+        return float(bool(heard))
+    return Levenshtein.distance(reference, heard) / len(reference)
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(text)]
+
+
+class Meaning:
+    """How near texts are in meaning: cosines, each text placed once."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._placed: dict[str, Any] = {}
+
+    def place(self, texts: Iterable[str]) -> None:
+        """Place these together, which is faster than one by one."""
+        new = sorted({text for text in texts if text not in self._placed})
+        if new:
+            self._placed |= dict(zip(new, self._embedder.embed(new), strict=True))
+
+    def cosine(self, one: str, other: str) -> float:
+        """From -1 to 1; 1 for equal texts."""
+        if one == other:
+            return 1.0
+        self.place((one, other))
+        return float(self._placed[one] @ self._placed[other])
+
+
+def compared(before: LoggedTurn, after: LoggedTurn, meaning: Meaning) -> Compared:
+    """All differences of one turn."""
+    told = Compared(before.id, before.text)
+    disliked = before.feedback is not None and before.feedback.liked is False
+    found = [_end(before, after)]
+    if before.heard is not None or after.heard is not None:
+        told.wer = word_error_rate(before.text, after.text)
+        found.append(_transcript(before, after, told.wer))
+    intents = _intents(before, after, disliked=disliked)
+    found.append(intents)
+    if intents is None:
+        found.append(_slots(before, after, disliked=disliked))
+        found.append(_tasks(before, after, disliked=disliked))
+    found.append(_engine(before, after))
+    if before.reply and after.reply and before.status == "completed":
+        told.similarity = meaning.cosine(before.reply, after.reply)
+        if intents is None and not _says_tasks(before):
+            found.append(_reply(before, after, told.similarity, meaning))
+    told.changes = [change for change in found if change is not None]
+    return told
+
+
+def _end(before: LoggedTurn, after: LoggedTurn) -> Change | None:
+    if before.status == after.status or before.status == "interrupted":
+        return None
+    worse: Verdict = "worse" if before.status == "completed" else "better"
+    return Change(before.id, "end", worse, before.status, after.status)
+
+
+def _transcript(before: LoggedTurn, after: LoggedTurn, wer: float) -> Change | None:
+    if before.text == after.text:
+        return None
+    return Change(before.id, "transcript", "changed", before.text, after.text, f"{100 * wer:.0f}% of the words")
+
+
+def _labels(turn: LoggedTurn) -> list[str]:
+    return [str(intent.get("label")) for intent in turn.intents]
+
+
+def _intents(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change | None:
+    then, now = _labels(before), _labels(after)
+    if then == now or not now:
+        return None  # without any the turn failed before, which is told as its end
+    right = before.feedback.intent if before.feedback is not None else None
+    verdict: Verdict = "changed" if disliked else "worse"
+    why = "nobody had complained" if verdict == "worse" else "it had been disliked"
+    if right is not None:
+        verdict = "better" if right in now and right not in then else "worse" if right in then else "changed"
+        why = f"it was said to be {right}"
+    return Change(before.id, "intents", verdict, ", ".join(then), ", ".join(now), why)
+
+
+def _slots(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change | None:
+    pairs = zip(before.intents, after.intents, strict=True)
+    for then, now in pairs:
+        one, other = _set_slots(then), _set_slots(now)
+        if one != other:
+            told = [f"{name}: {one.get(name)} -> {other.get(name)}" for name in sorted({*one, *other})]
+            differing = [line for line in told if line.split(": ", 1)[1].split(" -> ")[0] != line.rsplit(" -> ", 1)[1]]
+            verdict: Verdict = "changed" if disliked else "worse"
+            return Change(before.id, "slots", verdict, str(then.get("text", "")), "; ".join(differing))
+    return None
+
+
+def _set_slots(intent: Payload) -> dict[str, Any]:
+    slots: Mapping[str, Any] = intent.get("slots") or {}
+    return {name: value for name, value in slots.items() if value not in (None, False)}
+
+
+def _outcomes(turn: LoggedTurn) -> list[tuple[str, bool, str]]:
+    return [(str(t.get("skill")), bool(t.get("success")), str(t.get("message"))) for _, t in turn.tasks]
+
+
+def _tasks(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change | None:
+    then, now = _outcomes(before), _outcomes(after)
+    if then == now:
+        return None
+    done, done_now = sum(ok for _, ok, _ in then), sum(ok for _, ok, _ in now)
+    verdict: Verdict = "changed" if disliked else "worse"
+    if done_now > done:
+        verdict = "better"
+    return Change(before.id, "tasks", verdict, _said(then), _said(now))
+
+
+def _said(outcomes: Sequence[tuple[str, bool, str]]) -> str:
+    return " ".join(message for _, _, message in outcomes) or "nothing was done"
+
+
+def _says_tasks(turn: LoggedTurn) -> bool:
+    """Whether the reply is nothing but the skills' own words, which are compared as tasks."""
+    rest = turn.reply
+    for _, _, message in _outcomes(turn):
+        rest = rest.replace(message, "")
+    return bool(turn.tasks) and not rest.strip()
+
+
+def _engine(before: LoggedTurn, after: LoggedTurn) -> Change | None:
+    then, now = _engine_of(before), _engine_of(after)
+    if not now.get("fallback") or then.get("fallback") or not then:
+        return None
+    told = f"{now.get('backend')}: {now.get('reason')}"
+    return Change(before.id, "engine", "worse", str(then.get("backend")), told, "another engine stood in")
+
+
+def _engine_of(turn: LoggedTurn) -> Mapping[str, Any]:
+    return (turn.generated or {}).get("engine") or {}
+
+
+def _reply(before: LoggedTurn, after: LoggedTurn, similarity: float, meaning: Meaning) -> Change | None:
+    if before.reply == after.reply:
+        return None
+    told = f"similarity {similarity:.2f}"
+    feedback = before.feedback
+    if feedback is not None and feedback.correction:
+        nearer = meaning.cosine(after.reply, feedback.correction) - meaning.cosine(before.reply, feedback.correction)
+        verdict: Verdict = "better" if nearer > LESS_FITTING else "worse" if nearer < -LESS_FITTING else "changed"
+        return Change(
+            before.id, "reply", verdict, before.reply, after.reply, f"{told}; {nearer:+.2f} to the correction"
+        )
+    fit, fit_now = meaning.cosine(before.text, before.reply), meaning.cosine(before.text, after.reply)
+    told += f"; fits the question {fit_now:.2f}, before {fit:.2f}"
+    far = similarity < SAME_MEANING and fit_now < fit - LESS_FITTING
+    disliked = feedback is not None and feedback.liked is False
+    worse = (far or (similarity < UNLIKE and fit_now < UNLIKE)) and not disliked
+    return Change(before.id, "reply", "worse" if worse else "changed", before.reply, after.reply, told)

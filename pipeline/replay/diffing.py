@@ -1,0 +1,162 @@
+"""Two runs side by side: every turn that both have, what changed, how long it took, and whether it got worse."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from infra.embeddings import Embedder
+from infra.event_log.port import Json
+from pipeline.export.reading import LogReading, Wanted
+from pipeline.export.turns import LoggedTurn
+from pipeline.log_files import Ask
+from pipeline.replay.comparing import KINDS, Change, Compared, Meaning, compared
+from schemas.ids import LIVE_RUN
+
+AT_ONCE: Final = 256  # turns whose replies are placed together
+LATENCY: Final = """
+WITH pairs AS (
+    SELECT a.kind, b.total_ms AS before_ms, a.total_ms AS after_ms
+    FROM (SELECT * FROM turns WHERE run = $run) AS a
+    JOIN (SELECT * FROM turns WHERE run = $base) AS b USING (tenant, turn)
+    WHERE a.status = 'completed' AND b.status = 'completed'
+)
+SELECT
+    kind, count(*) AS turns,
+    median(before_ms) AS before_p50_ms, median(after_ms) AS after_p50_ms,
+    quantile_cont(before_ms, 0.95) AS before_p95_ms, quantile_cont(after_ms, 0.95) AS after_p95_ms
+FROM pairs GROUP BY kind ORDER BY kind"""
+ABOUT: Final = "SELECT of, start, changed::VARCHAR FROM runs WHERE run = $run"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on a replay counts as worse."""
+
+    worse: int = 0  # turns that may be worse in anything but their reply
+    replies: float = 0.2  # the share of compared replies that may be worse: a sampled reply has many forms
+    wer: float = 0.1  # words that may be heard otherwise, as a share
+    slower: float | None = None  # p95 of the turns' time against before; None: time is no reason
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long turns of a kind took in either run, ms."""
+
+    kind: str
+    turns: int
+    before_p50_ms: float
+    after_p50_ms: float
+    before_p95_ms: float
+    after_p95_ms: float
+
+
+@dataclass(slots=True)
+class Difference:
+    """What the comparison of two runs came to."""
+
+    run: str
+    base: str
+    start: str = ""
+    changed: str = ""
+    turns: int = 0
+    missing: int = 0  # turns of the run that the base does not have
+    same: int = 0
+    changes: list[tuple[Compared, Change]] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, verdict)
+    wers: list[float] = field(default_factory=list)
+    similarities: list[float] = field(default_factory=list)
+    worse_turns: int = 0  # in anything but their reply
+    worse_replies: int = 0
+    latencies: list[Latency] = field(default_factory=list)
+
+    @property
+    def wer(self) -> float | None:
+        """Mean of the spoken turns' word error rates; None when none was spoken."""
+        return sum(self.wers) / len(self.wers) if self.wers else None
+
+    @property
+    def similarity(self) -> float | None:
+        """Mean of the replies' similarities; None when no reply could be compared."""
+        return sum(self.similarities) / len(self.similarities) if self.similarities else None
+
+    def regressions(self, limits: Limits) -> list[str]:
+        """Why the run counts as worse than its base; empty when it does not."""
+        found = []
+        if self.worse_turns > limits.worse:
+            kinds = ", ".join(
+                f"{kind} {self.counts[kind, 'worse']}"
+                for kind in KINDS
+                if kind != "reply" and self.counts[kind, "worse"]
+            )
+            found.append(f"{self.worse_turns} turns are worse ({kinds}); allowed are {limits.worse}")
+        replies = len(self.similarities)
+        if replies and self.worse_replies > limits.replies * replies:
+            found.append(
+                f"{self.worse_replies} of {replies} replies are worse; allowed is a share of {limits.replies:g}"
+            )
+        if self.wer is not None and self.wer > limits.wer:
+            found.append(f"{100 * self.wer:.1f}% of the words were heard otherwise; allowed are {100 * limits.wer:g}%")
+        if limits.slower is not None:
+            found += (
+                f"{each.kind} turns take {each.after_p95_ms:.0f} ms (p95) instead of {each.before_p95_ms:.0f}; "
+                f"allowed is {limits.slower:g} times"
+                for each in self.latencies
+                if each.after_p95_ms > limits.slower * each.before_p95_ms
+            )
+        return found
+
+
+async def repeated_by(ask: Ask, run: str) -> str | None:
+    """The run that a replay repeated; None when it is no replay."""
+    rows = (await ask(ABOUT, {"run": run})).rows
+    return str(rows[0][0]) if rows else None
+
+
+async def difference(ask: Ask, run: str, base: str, embedder: Embedder) -> Difference:
+    """Compare every turn of `run` with the same turn of `base`."""
+    reading = await LogReading.opened(ask)
+    told = Difference(run, base)
+    about = (await ask(ABOUT, {"run": run})).rows
+    if about:
+        told.start, told.changed = str(about[0][1]), str(about[0][2] or "")
+    feedback = await reading.feedback(LIVE_RUN)
+    meaning = Meaning(embedder)
+    waiting: list[LoggedTurn] = []
+
+    async def compare() -> None:
+        bases = {turn.id: turn async for turn in reading.of_run([turn.id for turn in waiting], base)}
+        pairs = [(bases[turn.id], turn) for turn in waiting if turn.id in bases]
+        told.missing += len(waiting) - len(pairs)
+        waiting.clear()
+        differing = [(before, after) for before, after in pairs if before.reply != after.reply]
+        meaning.place(text for before, after in differing for text in (before.reply, after.reply, before.text))
+        for before, after in pairs:
+            before.feedback = feedback.get(before.id)
+            _count(told, compared(before, after, meaning))
+
+    async for turn in reading.turns(Wanted(run=run, history=False), {}):
+        if turn.status != "open":
+            waiting.append(turn)
+        if len(waiting) == AT_ONCE:
+            await compare()
+    await compare()
+    told.latencies = [Latency(*map(_plain, row)) for row in (await ask(LATENCY, {"run": run, "base": base})).rows]  # type: ignore[arg-type]  # as the question has them
+    return told
+
+
+def _count(told: Difference, turn: Compared) -> None:
+    told.turns += 1
+    told.same += turn.verdict == "same"
+    if turn.wer is not None:
+        told.wers.append(turn.wer)
+    if turn.similarity is not None:
+        told.similarities.append(turn.similarity)
+    for change in turn.changes:
+        told.counts[change.kind, change.verdict] += 1
+        told.changes.append((turn, change))
+    told.worse_turns += any(change.verdict == "worse" and change.kind != "reply" for change in turn.changes)
+    told.worse_replies += any(change.verdict == "worse" and change.kind == "reply" for change in turn.changes)
+
+
+def _plain(value: Json) -> object:
+    return value if isinstance(value, int | float | str) else 0.0

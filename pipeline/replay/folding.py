@@ -1,0 +1,120 @@
+"""The state as it was at a moment, made anew from the log: what was classified is routed again, what was said noted.
+
+Each user has a state in memory. The router acts on what it acted on then, with the time that it was then, so what it
+had done by a moment is what stands there; where today's skills do something else than the log tells, it is counted.
+"""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from infra.clock import SetClock
+from infra.state import history, reminders
+from infra.state.sqlite import SqliteState, open_in_memory
+from schemas.chat import ReplyRequested
+from schemas.event import Event, Fact
+from schemas.intents import IntentClassified
+from schemas.speech import TranscriptReady
+from schemas.tasks import ReminderDue, TaskCompleted
+from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
+from stages.router.stage import RouterGiven, route
+
+REMINDERS_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is known of a turn that has not ended yet."""
+
+    text: str = ""
+    classified: Event[IntentClassified] | None = None  # not acted on yet
+    logged: list[str] = field(default_factory=list)
+    folded: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _User:
+    state: SqliteState
+    clock: SetClock
+
+
+class Folding:
+    """The states of some users, all in one run's name. Use as a context."""
+
+    def __init__(self, run: str, currency: str) -> None:
+        self._run = run
+        self._currency = currency
+        self._users: dict[tuple[str, str], _User] = {}
+        self._notes: dict[str, _Notes] = {}
+        self._opened = AsyncExitStack()
+        self.otherwise = 0  # turns of which today's skills make something else than the log tells
+        self.troubles: list[str] = []  # what could not be folded, and why
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._opened.aclose()
+
+    def is_about_to_act(self, event: Event[Fact]) -> bool:
+        """Whether the router acted on what this turn wanted just before it said this event."""
+        if not isinstance(event.fact, TaskCompleted | ReplyRequested):
+            return False
+        notes = self._notes.get(event.meta.turn)
+        return notes is not None and notes.classified is not None and notes.classified.meta.id == event.meta.cause
+
+    async def image(self, event: Event[Fact]) -> bytes:
+        """The state of this event's user as it is now."""
+        return (await self._user(event)).state.image()
+
+    async def take_in(self, event: Event[Fact]) -> None:
+        """One event, in the order of the log. What cannot be folded is noted among the troubles."""
+        meta = event.meta.model_copy(update={"run": self._run})
+        user = await self._user(event)
+        user.clock.at = meta.time
+        if isinstance(event.fact, ReminderDue):  # its turn has ended long ago
+            async with user.state.transaction() as tx:
+                await reminders.claim_due(tx, self._run, meta.time, REMINDERS_AT_ONCE)
+            return
+        about_to_act = self.is_about_to_act(event)
+        notes = self._notes.setdefault(meta.turn, _Notes())
+        if about_to_act:
+            await self._act(notes, user)
+        match event.fact:
+            case TextTurnOpened(text=text) | TranscriptReady(text=text):
+                notes.text = text
+            case IntentClassified() as fact:
+                notes.classified = Event[IntentClassified].model_construct(meta=meta, fact=fact)
+            case TaskCompleted(outcome=outcome):
+                notes.logged.append(outcome.message)
+            case TurnCompleted(reply=heard) | TurnInterrupted(spoken=heard):
+                if notes.text and (heard or isinstance(event.fact, TurnCompleted)):
+                    async with user.state.transaction() as tx:
+                        await history.record(tx, meta, notes.text, heard, meta.time)
+                self._ended(meta.turn)
+            case TurnFailed():
+                self._ended(meta.turn)
+
+    async def _act(self, notes: _Notes, user: _User) -> None:
+        assert notes.classified is not None  # asked before
+        event, notes.classified = notes.classified, None
+        try:
+            async for said in route(event, RouterGiven(user.state, currency=self._currency), ()):
+                fact: Any = said.fact if isinstance(said, Event) else said
+                if isinstance(fact, TaskCompleted):
+                    notes.folded.append(fact.outcome.message)
+        except Exception as trouble:  # noqa: BLE001  # one turn of long ago must not keep all others from being run
+            self.troubles.append(f"turn {event.meta.turn}: {type(trouble).__name__}: {trouble}")
+
+    def _ended(self, turn: str) -> None:
+        notes = self._notes.pop(turn, None)
+        if notes is not None and notes.logged != notes.folded:
+            self.otherwise += 1
+
+    async def _user(self, event: Event[Fact]) -> _User:
+        key = (event.meta.tenant, event.meta.user)
+        if key not in self._users:
+            clock = SetClock(event.meta.time)
+            state = await self._opened.enter_async_context(open_in_memory(clock))
+            self._users[key] = _User(state, clock)
+        return self._users[key]
