@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-import regex
-from rapidfuzz.distance import Levenshtein
-
 from infra.embeddings import Embedder
+from infra.word_errors import word_error_rate
 from pipeline.export.turns import LoggedTurn, Payload
 
 Verdict = Literal["worse", "changed", "better"]
@@ -24,7 +22,6 @@ SAME_MEANING: Final = 0.6
 """Cosine (all-MiniLM-L6-v2) from which two replies mean the same; docs/measurements.md shows on what it rests."""
 LESS_FITTING: Final = 0.1  # so much less cosine with the question is a worse answer
 UNLIKE: Final = 0.3  # below it two replies have nothing to do with one another
-_WORDS: Final = regex.compile(r"[\p{L}\p{N}']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +51,6 @@ class Compared:
         """The worst of its changes, but for a better one that makes up for nothing."""
         verdicts = [change.verdict for change in self.changes]
         return next((verdict for verdict in ("worse", "changed", "better") if verdict in verdicts), "same")
-
-
-def word_error_rate(before: str, after: str) -> float:
-    """Words to change, add or take away, per word of `before`, whatever their case. 0 for two silences."""
-    reference, heard = _words(before), _words(after)
-    if not reference:
-        return float(bool(heard))
-    return Levenshtein.distance(reference, heard) / len(reference)
-
-
-def _words(text: str) -> list[str]:
-    return [word.lower() for word in _WORDS.findall(text)]
 
 
 class Meaning:

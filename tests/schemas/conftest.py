@@ -13,9 +13,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture
 def golden() -> Callable[..., bytes]:
-    """The bytes of an event as they travel, by its name and the version that last changed it."""
+    """The bytes of an event as they travel, by its name and version; without one the first that has it."""
 
-    def read(name: str, version: str = "v1") -> bytes:
+    def read(name: str, version: str | None = None) -> bytes:
+        version = version or min(path.parent.name for path in GOLDEN.glob(f"*/{name}.json"))
         return (GOLDEN / version / f"{name}.json").read_bytes().removesuffix(b"\n")
 
     return read
