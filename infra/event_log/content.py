@@ -17,7 +17,7 @@ KEPT: Final = frozenset(
     {
         *("label", "decided_by", "skill", "direction", "empty_because", "rating", "finish"),
         *("backend", "model", "name", "sha256", "media_type", "scored_on"),
-        *("code", "stage", "failed_stage", "field", "about", "by", "compared_with", "intent", "due_at"),
+        *("code", "stage", "failed_stage", "field", "about", "by", "compared_with", "intent", "due_at", "of", "start"),
     }
 )
 """Names of texts that are Parley's own."""

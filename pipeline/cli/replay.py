@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from pipeline.cli.moments import MOMENT, moment
 from pipeline.cli.reaching_log import asking, asking_and_telling
 from pipeline.cli.tables import terminal_table
 from pipeline.replay.choosing import Wanted
+from pipeline.replay.diffing import CONTROL
 from pipeline.replay.replaying import PARALLEL, Outcome, Pace
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_token, checked_uuid7
@@ -41,6 +42,7 @@ app = typer.Typer(
 STEADY: Final = {"chat.temperature": "0"}  # so that a second replay says the same; a turn's seed is always its own
 FIXED: Final = ("data_dir", "bus", "blobs", "tenant", "user", "time_zone", "training_data", "telemetry", "limits")
 ENGINE: Final = ("engine", "vllm")
+CHAT: Final = "chat"
 SECRETS: Final = ("key", "token")
 TOLD_EVERY_S: Final = 2.0
 SHOWN_A_KIND: Final = 5
@@ -78,6 +80,12 @@ def replay(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="The new run's name.")] = None,
     of: Annotated[str, typer.Option("--run", help="The run that is repeated.")] = LIVE_RUN,
+    control: Annotated[
+        bool,
+        typer.Option(
+            "--control/--no-control", help="With --set: also run them with the usual settings, to compare with."
+        ),
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
@@ -109,10 +117,29 @@ def replay(
         told = _changes(changes or [])
         settings = _settings(told)
         pace = Pace(_times(speed), parallel)
-        outcome = asyncio.run(_replay(settings, wanted, run, start, told, pace, resume=resume, quiet=as_json))
-        _tell(outcome, as_json=as_json)
-        if not outcome.turns and outcome.left:
+        plans = [(run, settings, told)]
+        if told and control and CHAT in first_and_later(start):
+            plans.insert(0, (checked_token("--name", CONTROL.format(run)), _settings({}), {}))
+        left = False
+        for each, its_settings, its_changes in plans:
+            order = _Order(its_settings, wanted, each, start, its_changes, pace)
+            outcome = asyncio.run(_replay(order, resume=resume, quiet=as_json))
+            _tell(outcome, last=each == run, as_json=as_json)
+            left = left or (not outcome.turns and bool(outcome.left))
+        if left:
             raise SystemExit(int(Exit.TURN_FAILED))
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """One run that is wanted."""
+
+    settings: Settings
+    wanted: Wanted
+    run: str
+    start: str
+    changes: dict[str, str]
+    pace: Pace
 
 
 def _run_name(name: str | None, zone: str, *, resume: bool) -> str:
@@ -173,48 +200,41 @@ def _settings(changes: dict[str, str]) -> Settings:
     return running.model_copy(update={"engine": settings.engine}) if own_engine else running
 
 
-async def _replay(
-    settings: Settings,
-    wanted: Wanted,
-    run: str,
-    start: str,
-    changes: dict[str, str],
-    pace: Pace,
-    *,
-    resume: bool,
-    quiet: bool,
-) -> Outcome:
+async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
     from pipeline import engine_start
     from pipeline.engines import uses_shared
     from pipeline.replay import choosing, stages
+    from pipeline.replay.diffing import repeated_by
     from pipeline.replay.replaying import replay as run_again
     from pipeline.replay.run_log import RunLog
     from pipeline.replay.turn import Run
 
-    clock = SystemClock()
-    shared = Run(run, wanted.of, start, _shown({**STEADY, **changes}), settings.turn.timeout)
+    clock, settings, wanted, run = SystemClock(), order.settings, order.wanted, order.run
+    shared = Run(run, wanted.of, order.start, _shown({**STEADY, **order.changes}), settings.turn.timeout)
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(asking_and_telling(settings))
         if not resume and await choosing.is_there(log.ask, run):
             raise InvalidField("--name", run, "a name that no run in the log has yet, or --resume to go on with it")
+        if await repeated_by(log.ask, wanted.of) is not None:
+            raise InvalidField("--run", wanted.of, "a run that people had; a replay is compared with another by `diff`")
         done = await choosing.ended_in(log.ask, run) if resume else frozenset()
         chosen = await choosing.chosen(log.ask, wanted, done)
+        if not chosen.ids and done:
+            return Outcome(run)
         if not chosen.ids:
-            also = f"; {len(done)} of them are done already" if done else ""
+            where, given = ("--where", wanted.where) if wanted.where else ("--conversation", wanted.conversation)
             raise InvalidField(
-                "--where" if wanted.where else "--since",
-                wanted.where,
-                f"turns that the log has in run {wanted.of!r}{also}",
+                where, given, f"turns that have ended in run {wanted.of!r} of the log; `parley log stats turns`"
             )
-        names = stages.first_and_later(start)
+        names = stages.first_and_later(order.start)
         asks_an_engine = bool({"intent", "chat"} & set(names)) and uses_shared(settings)
         if asks_an_engine and settings.engine.base_url is None and settings.engine.backend != CONTEXTUAL:
             own = settings.model_copy(update={"data_dir": settings.data_dir / "replay"})  # its log, not the live one's
             started = await stack.enter_async_context(engine_start.running(own, note, beside=settings.data_dir))
             settings = started.model_copy(update={"data_dir": settings.data_dir})
-        opened = await stack.enter_async_context(stages.opened(start, settings, log.bus, clock))
+        opened = await stack.enter_async_context(stages.opened(order.start, settings, log.bus, clock))
         tell = _Progress(run, quiet=quiet)
-        return await run_again(shared, chosen, log.ask, RunLog(log.take_in, run, clock), opened, pace, tell)
+        return await run_again(shared, chosen, log.ask, RunLog(log.take_in, run, clock), opened, order.pace, tell)
 
 
 def _shown(changes: dict[str, str]) -> dict[str, str]:
@@ -238,7 +258,7 @@ class _Progress:
         note(f"{self._run}: {done} of {total} turns, {done / (now - self._began):.1f} a second")
 
 
-def _tell(outcome: Outcome, *, as_json: bool) -> None:
+def _tell(outcome: Outcome, *, last: bool, as_json: bool) -> None:
     if as_json:
         told = {"run": outcome.run, "turns": outcome.turns, "completed": outcome.completed, "failed": outcome.failed}
         told |= {"left_out": dict(outcome.left), "events": outcome.events, "folded_otherwise": outcome.otherwise}
@@ -255,19 +275,28 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
         print(f"note       of {outcome.otherwise} turns today's skills make something else than they did then")
     for trouble in outcome.troubles[:5]:
         note(f"memory     not all of it could be made anew: {trouble}")
-    print(f"next       parley replay diff {outcome.run}")
+    if last:
+        print(f"next       parley replay diff {outcome.run}")
 
 
 @app.command()
 def diff(
     run: Annotated[str, typer.Argument(help="A run that was replayed; `parley replay list` has their names.")],
-    base: Annotated[str | None, typer.Argument(help="What it is compared with; else the run that it repeated.")] = None,
+    base: Annotated[
+        str | None, typer.Argument(help="What it is compared with; else its control, or the run that it repeated.")
+    ] = None,
     allow: Annotated[
         int, typer.Option("--allow", min=0, help="Turns that may be worse in anything but their reply.")
     ] = 0,
     replies: Annotated[
-        float, typer.Option("--replies", min=0, max=1, help="The share of replies that may be worse.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            "--replies",
+            min=0,
+            max=1,
+            help="The share of replies that may mean something else; 0.2 of live ones, else 0.05.",
+        ),
+    ] = None,
     wer: Annotated[float, typer.Option("--wer", min=0, help="The share of words that may be heard otherwise.")] = 0.1,
     slower: Annotated[
         float | None,
@@ -300,7 +329,9 @@ async def _diff(run: str, base: str | None) -> "Difference":
     from pipeline.replay.diffing import difference, repeated_by
 
     async with asking() as ask:
-        base = base or await repeated_by(ask, run) or LIVE_RUN
+        if base is None:
+            control = CONTROL.format(run)
+            base = control if await choosing.is_there(ask, control) else await repeated_by(ask, run) or LIVE_RUN
         for name, given in (("RUN", run), ("BASE", base)):
             if not await choosing.is_there(ask, given):
                 raise InvalidField(name, given, "a run that the log has; `parley replay list` names them")

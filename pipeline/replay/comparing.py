@@ -2,8 +2,7 @@
 
 What nobody has complained of counts as right: another intent, slot or deed than then is worse, unless the person has
 said that it was wrong (feedback), and better when it is what the person said it should have been. A reply has many
-right forms: it is worse only when it means something else than the reply then and also fits the question less, or when
-it is far from both.
+right forms: it is worse only when it means something else than the reply then and does not fit the question better.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +19,7 @@ KINDS: Final[tuple[Kind, ...]] = ("end", "transcript", "intents", "slots", "task
 
 SAME_MEANING: Final = 0.6
 """Cosine (all-MiniLM-L6-v2) from which two replies mean the same; docs/measurements.md shows on what it rests."""
-LESS_FITTING: Final = 0.1  # so much less cosine with the question is a worse answer
-UNLIKE: Final = 0.3  # below it two replies have nothing to do with one another
+BETTER_FITTING: Final = 0.1  # so much more cosine with the question, or with what it should have been, is better
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +187,12 @@ def _reply(before: LoggedTurn, after: LoggedTurn, similarity: float, meaning: Me
     feedback = before.feedback
     if feedback is not None and feedback.correction:
         nearer = meaning.cosine(after.reply, feedback.correction) - meaning.cosine(before.reply, feedback.correction)
-        verdict: Verdict = "better" if nearer > LESS_FITTING else "worse" if nearer < -LESS_FITTING else "changed"
+        verdict: Verdict = "better" if nearer > BETTER_FITTING else "worse" if nearer < -BETTER_FITTING else "changed"
         return Change(
             before.id, "reply", verdict, before.reply, after.reply, f"{told}; {nearer:+.2f} to the correction"
         )
     fit, fit_now = meaning.cosine(before.text, before.reply), meaning.cosine(before.text, after.reply)
     told += f"; fits the question {fit_now:.2f}, before {fit:.2f}"
-    far = similarity < SAME_MEANING and fit_now < fit - LESS_FITTING
     disliked = feedback is not None and feedback.liked is False
-    worse = (far or (similarity < UNLIKE and fit_now < UNLIKE)) and not disliked
+    worse = similarity < SAME_MEANING and fit_now <= fit + BETTER_FITTING and not disliked
     return Change(before.id, "reply", "worse" if worse else "changed", before.reply, after.reply, told)

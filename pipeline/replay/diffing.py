@@ -12,6 +12,12 @@ from pipeline.log_files import Ask
 from pipeline.replay.comparing import KINDS, Change, Compared, Meaning, compared
 from schemas.ids import LIVE_RUN
 
+REPLIES_SAMPLED: Final = 0.2
+"""Of replies that were sampled, as live ones are, so many mean something else when nothing was changed, and more."""
+REPLIES_STEADY: Final = 0.05  # of two replays
+CHANCE: Final = 0.05  # a share is exceeded when as many would come of it by chance no more often than this
+CONTROL: Final = "{}-control"
+"""The run that does with the usual settings what a replay does with changed ones."""
 AT_ONCE: Final = 256  # turns whose replies are placed together
 LATENCY: Final = """
 WITH pairs AS (
@@ -33,7 +39,7 @@ class Limits:
     """From where on a replay counts as worse."""
 
     worse: int = 0  # turns that may be worse in anything but their reply
-    replies: float = 0.2  # the share of compared replies that may be worse: a sampled reply has many forms
+    replies: float | None = None  # the share of replies that may mean something else; None: REPLIES_SAMPLED or _STEADY
     wer: float = 0.1  # words that may be heard otherwise, as a share
     slower: float | None = None  # p95 of the turns' time against before; None: time is no reason
 
@@ -58,6 +64,7 @@ class Difference:
     base: str
     start: str = ""
     changed: str = ""
+    steady: bool = False  # the base was replayed too, at temperature 0
     turns: int = 0
     missing: int = 0  # turns of the run that the base does not have
     same: int = 0
@@ -89,10 +96,12 @@ class Difference:
                 if kind != "reply" and self.counts[kind, "worse"]
             )
             found.append(f"{self.worse_turns} turns are worse ({kinds}); allowed are {limits.worse}")
-        replies = len(self.similarities)
-        if replies and self.worse_replies > limits.replies * replies:
+        replies, usual = len(self.similarities), REPLIES_STEADY if self.steady else REPLIES_SAMPLED
+        share = limits.replies if limits.replies is not None else usual
+        if self.worse_replies > share * replies and _is_more(self.worse_replies, replies, share):
             found.append(
-                f"{self.worse_replies} of {replies} replies are worse; allowed is a share of {limits.replies:g}"
+                f"{self.worse_replies} of {replies} replies mean something else; that is more than the share of "
+                f"{share:g} that is allowed and comes of chance"
             )
         if self.wer is not None and self.wer > limits.wer:
             found.append(f"{100 * self.wer:.1f}% of the words were heard otherwise; allowed are {100 * limits.wer:g}%")
@@ -117,6 +126,7 @@ async def difference(ask: Ask, run: str, base: str, embedder: Embedder) -> Diffe
     reading = await LogReading.opened(ask)
     told = Difference(run, base)
     about = (await ask(ABOUT, {"run": run})).rows
+    told.steady = await repeated_by(ask, base) is not None
     if about:
         told.start, told.changed = str(about[0][1]), str(about[0][2] or "")
     feedback = await reading.feedback(LIVE_RUN)
@@ -142,6 +152,12 @@ async def difference(ask: Ask, run: str, base: str, embedder: Embedder) -> Diffe
     await compare()
     told.latencies = [Latency(*map(_plain, row)) for row in (await ask(LATENCY, {"run": run, "base": base})).rows]  # type: ignore[arg-type]  # as the question has them
     return told
+
+
+def _is_more(found: int, of: int, share: float) -> bool:
+    from scipy.stats import binomtest  # takes 0.5 s to import
+
+    return bool(binomtest(found, of, share, alternative="greater").pvalue <= CHANCE)
 
 
 def _count(told: Difference, turn: Compared) -> None:

@@ -83,7 +83,7 @@ class Folding:
         match event.fact:
             case TextTurnOpened(text=text) | TranscriptReady(text=text):
                 notes.text = text
-            case IntentClassified() as fact:
+            case IntentClassified() as fact if fact.text or fact.empty_because:  # else what was said is left out
                 notes.classified = Event[IntentClassified].model_construct(meta=meta, fact=fact)
             case TaskCompleted(outcome=outcome):
                 notes.logged.append(outcome.message)

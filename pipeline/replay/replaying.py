@@ -59,9 +59,9 @@ class Pace:
     times: float | None = None
     parallel: int = PARALLEL
 
-    def begins_after_s(self, first: datetime | None, turn: datetime) -> float:
+    def begins_after_s(self, first: datetime | None, turn: datetime | None) -> float:
         """Seconds from the replay's beginning to the turn's."""
-        if self.times is None or first is None:
+        if self.times is None or first is None or turn is None:
             return 0.0
         return max((turn - first).total_seconds(), 0.0) / self.times
 
@@ -101,10 +101,8 @@ async def replay(
                     if isinstance(work, Left) or (why := await _gone(work, blobs)) is not None:
                         outcome.left[work.why if isinstance(work, Left) else str(why)] += 1
                         continue
-                    if work.opened is None:
-                        outcome.left["its beginning is not in the log any more"] += 1
-                        continue
-                    begins = pace.begins_after_s(chosen.first_at, work.opened.meta.time)
+                    opened_at = work.opened.meta.time if work.opened is not None else None
+                    begins = pace.begins_after_s(chosen.first_at, opened_at)
                     await asyncio.sleep(max(begins - (time.monotonic() - began), 0.0))
                     await places.acquire()
                     group.create_task(one(work))

@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
 from pipeline.replay.folding import Folding
-from pipeline.replay.logged import ENDS, OPENED, Logged, LoggedEvents, Unreadable
+from pipeline.replay.logged import ENDS, OPENED, LoggedEvents, Unreadable
 from schemas.event import Event, Fact
+from schemas.intents import IntentClassified
+from schemas.speech import TranscriptReady
+from schemas.turns import TextTurnOpened
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ async def with_state(
         await folding.take_in(event)
         if work is not None and isinstance(event.fact, ENDS):
             waiting.discard(turn)
-            yield begun.pop(turn)
+            yield _whole(begun.pop(turn))
             if not waiting:
                 return
     for turn in sorted(waiting - left):
@@ -68,8 +71,24 @@ async def without_state(logged: LoggedEvents, ids: frozenset[str]) -> AsyncItera
         if unread is not None:
             yield Left(turn, f"{unread.type} cannot be read: {unread.why}")
         else:
-            yield Work(turn, _readable(events))
+            yield _whole(Work(turn, [event for event in events if not isinstance(event, Unreadable)]))
 
 
-def _readable(events: list[Logged]) -> list[Event[Fact]]:
-    return [event for event in events if not isinstance(event, Unreadable)]
+def _whole(work: Work) -> Work | Left:
+    """The turn, if the log has its beginning and what was said in it."""
+    if work.opened is None:
+        return Left(work.turn, "its beginning is not in the log any more")
+    if any(is_emptied(event.fact) for event in work.events):
+        return Left(work.turn, "what was said is not in the log (training_data was off)")
+    return work
+
+
+def is_emptied(fact: Fact) -> bool:
+    """Whether what was said has been left out of this."""
+    match fact:
+        case TextTurnOpened(text=""):
+            return True
+        case TranscriptReady(text="", empty_because=None) | IntentClassified(text="", empty_because=None):
+            return True
+        case _:
+            return False

@@ -1,0 +1,207 @@
+"""Turns that are run again find the time and the memory of then, and leave what is logged and remembered as it was."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from infra.clock import SystemClock, new_id
+from infra.embeddings import MiniLm
+from infra.settings import Settings
+from pipeline.replay import choosing, stages
+from pipeline.replay.choosing import Wanted
+from pipeline.replay.diffing import Difference, Limits, difference
+from pipeline.replay.replaying import Outcome, Pace, replay
+from pipeline.replay.run_log import RunLog
+from pipeline.replay.turn import Run
+from schemas.event import Event, Fact
+from schemas.intents import IntentLabel
+from schemas.tasks import TaskCompleted
+from tests.pipeline.replay.conftest import NOON, Past, wants
+
+Replay = Callable[..., Awaitable[Outcome]]
+THREE = datetime(2026, 11, 19, 14, 0, tzinfo=UTC)  # three in the afternoon of the next day, in Berlin
+
+
+@pytest.fixture
+def run_again(past: Past, minimal: Settings) -> Replay:
+    """Runs turns of the past again from the router on."""
+
+    async def again(name: str = "again", *, start: str = "router", pace: Pace | None = None, **wanted: Any) -> Outcome:
+        clock = SystemClock()
+        order = Wanted(**wanted)
+        done = await choosing.ended_in(past.ask, name)
+        chosen = await choosing.chosen(past.ask, order, done)
+        shared = Run(name, order.of, start, {"chat.temperature": "0"}, timedelta(seconds=30))
+        async with stages.opened(start, minimal, None, clock) as opened:
+            log = RunLog(past.take_in, name, clock)
+            return await replay(shared, chosen, past.ask, log, opened, pace or Pace(), lambda *_: None)
+
+    return again
+
+
+async def rows(past: Past, sql: str) -> list[Any]:
+    return [row[0] if len(row) == 1 else row for row in (await past.log.ask(sql)).rows]
+
+
+async def replies(past: Past, run: str) -> list[Any]:
+    return await rows(past, f"SELECT reply FROM turns WHERE run = '{run}' ORDER BY turn")
+
+
+async def a_life(past: Past, *, write: bool = True) -> str:
+    """Reminders, one of which falls due, a question that is answered, another person; the conversation's id."""
+    talk, other = new_id(), new_id()
+    add, listed = IntentLabel.CREATE_REMINDER, IntentLabel.LIST_REMINDERS
+    await past.turn("remind me tomorrow at three to call", wants(add, "…", title="call", at=THREE), conversation=talk)
+    await past.turn("my reminders", wants(listed, "my reminders"), conversation=talk)
+    await past.turn("remind me to walk", wants(add, "…", title="walk", at=THREE), conversation=other, user="bob")
+    soon = past.at + timedelta(minutes=10)
+    await past.turn("in ten minutes the oven", wants(add, "…", title="oven", at=soon), conversation=talk)
+    await past.turn("my reminders", wants(listed, "my reminders"), conversation=talk)
+    await past.reminders_fall_due(soon + timedelta(seconds=1))
+    await past.turn("my reminders", wants(listed, "my reminders"), conversation=talk)
+    cancel = wants(IntentLabel.CANCEL_REMINDER, "cancel all", all=True)
+    await past.turn("one more", wants(add, "…", title="milk", at=THREE), conversation=talk)
+    await past.turn("cancel all", cancel, conversation=talk)
+    await past.turn("yes", wants(IntentLabel.CHIT_CHAT, "yes", confidence=0.9), conversation=talk)
+    await past.turn("my reminders", wants(listed, "my reminders"), conversation=talk)
+    await past.turn("my reminders", wants(listed, "my reminders"), conversation=other, user="bob")
+    if write:
+        await past.write()
+    return talk
+
+
+async def compared(past: Past, run: str, base: str = "live") -> Difference:
+    return await difference(past.ask, run, base, MiniLm())
+
+
+async def test_a_replay_of_everything_says_and_does_the_same(past: Past, run_again: Replay) -> None:
+    await a_life(past)
+    before = await rows(
+        past, "SELECT md5(string_agg(e::VARCHAR, '|' ORDER BY log_seq)) FROM events e WHERE run = 'live'"
+    )
+
+    outcome = await run_again()
+
+    assert (outcome.completed, outcome.failed, outcome.otherwise, outcome.troubles) == (11, 0, 0, [])
+    live = await replies(past, "live")
+    assert "'oven'" in live[4], "both reminders were listed"
+    assert "'oven'" not in live[5], "one had been announced"
+    assert live[-1] == "You have 1 reminder: 'walk' tomorrow at 3 PM."
+    assert await replies(past, "again") == live
+    told = await compared(past, "again")
+    assert (told.turns, told.same, told.changes, told.regressions(Limits())) == (11, 11, [], [])
+    after = await rows(
+        past, "SELECT md5(string_agg(e::VARCHAR, '|' ORDER BY log_seq)) FROM events e WHERE run = 'live'"
+    )
+    assert after == before
+    assert await rows(
+        past, "SELECT count(*) FROM events WHERE run = 'again' AND id IN (SELECT id FROM events WHERE run = 'live')"
+    ) == [0]
+
+
+async def test_a_turn_alone_finds_what_was_remembered_then(past: Past, run_again: Replay) -> None:
+    await a_life(past)
+    live = dict(await rows(past, "SELECT turn, reply FROM turns WHERE run = 'live' AND text = 'my reminders'"))
+
+    await run_again(where="text = 'my reminders'")
+
+    assert dict(await rows(past, "SELECT turn, reply FROM turns WHERE run = 'again'")) == live
+    assert len(set(live.values())) == 4
+
+
+async def test_one_conversation_and_a_span_of_time_can_be_chosen(past: Past, run_again: Replay) -> None:
+    talk = await a_life(past)
+
+    assert (await run_again("talk", conversation=talk)).turns == 9
+    span = {"since": NOON + timedelta(minutes=2), "until": NOON + timedelta(minutes=4)}
+    assert (await run_again("span", **span)).turns == 2
+    assert await rows(past, "SELECT DISTINCT run, of, start, turns FROM runs ORDER BY run") == [
+        ("span", "live", "router", 2),
+        ("talk", "live", "router", 9),
+    ]
+
+
+async def test_days_later_now_is_still_then(past: Past, run_again: Replay) -> None:
+    """The past is of November 2026, and "ten minutes ago" in a reply would tell of the clock of today."""
+    await a_life(past)
+
+    await run_again(where="text = 'in ten minutes the oven'")
+
+    [(opened, ended, reply)] = await rows(past, "SELECT opened_at, ended_at, reply FROM turns WHERE run = 'again'")
+    assert opened.startswith("2026-11-18T12:04")
+    assert ended.startswith("2026-11-18T12:04")
+    assert "today at 1:1" in reply
+
+
+async def test_a_run_that_was_broken_off_goes_on_with_the_turns_that_are_missing(past: Past, run_again: Replay) -> None:
+    talk = await a_life(past)
+    await run_again("whole", conversation=talk)
+
+    assert (await run_again("whole")).turns == 2
+
+    assert await replies(past, "whole") == await replies(past, "live")
+    assert await rows(past, "SELECT count(*) - count(DISTINCT id) FROM events WHERE run = 'whole'") == [0]
+
+
+async def test_two_replays_are_compared_with_one_another(past: Past, run_again: Replay) -> None:
+    await a_life(past)
+    await run_again("first")
+    await run_again("second")
+
+    told = await compared(past, "second", "first")
+
+    assert (told.same, told.turns, told.start) == (11, 11, "router")
+
+
+async def test_what_skills_do_otherwise_today_is_counted_and_the_turns_are_run_all_the_same(
+    past: Past, run_again: Replay
+) -> None:
+    await a_life(past, write=False)
+    place, old = next((n, e) for n, e in enumerate(past.said) if isinstance(e.fact, TaskCompleted))
+    assert isinstance(old.fact, TaskCompleted)
+    outcome = old.fact.outcome.model_copy(update={"message": "Done as in the old days."})
+    past.said[place] = Event[Fact].first(old.fact.model_copy(update={"outcome": outcome}), old.meta)
+    await past.write()
+
+    told = await run_again()
+
+    assert (told.completed, told.otherwise) == (11, 1)
+    assert (await compared(past, "again")).counts == {("tasks", "worse"): 1}
+
+
+async def test_turns_of_a_log_without_what_was_said_are_left_out_and_told(past: Past, run_again: Replay) -> None:
+    past.log._appending.keeps_content = False  # as `training_data: false` opens it
+    await a_life(past)
+
+    told = await run_again()
+
+    assert (told.turns, dict(told.left)) == (0, {"what was said is not in the log (training_data was off)": 11})
+
+
+async def test_from_the_middle_what_was_said_before_is_repeated(past: Past, run_again: Replay) -> None:
+    await a_life(past)
+
+    outcome = await run_again("voice", start="tts")
+
+    assert outcome.completed == 11
+    assert await replies(past, "voice") == await replies(past, "live")
+    kinds = "SELECT DISTINCT type FROM events WHERE run = '{}' ORDER BY 1"
+    assert set(await rows(past, kinds.format("voice"))) == set(await rows(past, kinds.format("live"))) - {
+        "ReminderDue"
+    } | {"TurnReplayed"}
+
+
+async def test_a_pace_keeps_the_distance(past: Past, run_again: Replay) -> None:
+    await past.turn("one", wants(IntentLabel.LIST_NOTES, "one"))
+    await past.turn("two", wants(IntentLabel.LIST_NOTES, "two"))
+    await past.write()
+
+    outcome = await run_again(pace=Pace(times=60.0))
+
+    assert outcome.took_s >= 1.0
+    spans = await rows(
+        past, "SELECT max(recorded_at) - min(recorded_at) > INTERVAL 0.5 SECOND FROM events WHERE run = 'again'"
+    )
+    assert spans == [True]
