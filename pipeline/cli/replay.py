@@ -45,7 +45,7 @@ ENGINE: Final = ("engine", "vllm")
 CHAT: Final = "chat"
 SECRETS: Final = ("key", "token")
 TOLD_EVERY_S: Final = 2.0
-SHOWN_A_KIND: Final = 5
+SHOWN_A_KIND: Final = {"worse": 5, "changed": 2, "better": 2}
 SHOWN_CHARS: Final = 160
 RUNS: Final = "SELECT * FROM runs ORDER BY started_at DESC"
 
@@ -297,6 +297,12 @@ def diff(
             help="The share of replies that may mean something else; 0.2 of live ones, else 0.05.",
         ),
     ] = None,
+    similarity: Annotated[
+        float | None,
+        typer.Option(
+            "--similarity", min=0, max=1, help="The mean similarity of replies at least; 0.6 with live ones, else 0.8."
+        ),
+    ] = None,
     wer: Annotated[float, typer.Option("--wer", min=0, help="The share of words that may be heard otherwise.")] = 0.1,
     slower: Annotated[
         float | None,
@@ -312,7 +318,7 @@ def diff(
     with exits.told():
         from pipeline.replay.diffing import Limits
 
-        limits = Limits(worse=allow, replies=replies, wer=wer, slower=slower)
+        limits = Limits(worse=allow, replies=replies, similarity=similarity, wer=wer, slower=slower)
         found = asyncio.run(_diff(checked_token("RUN", run), checked_token("BASE", base) if base else None))
         worse = found.regressions(limits)
         if as_json:
@@ -399,7 +405,7 @@ def _show_changes(console: Console, found: "Difference", *, everything: bool) ->
     for turn, change in sorted(found.changes, key=lambda each: order[each[1].verdict]):
         key = (change.kind, change.verdict)
         shown[key] = shown.get(key, 0) + 1
-        if shown[key] > SHOWN_A_KIND and not everything:
+        if shown[key] > SHOWN_A_KIND[change.verdict] and not everything:
             left += 1
             continue
         why = f" ({change.why})" if change.why else ""

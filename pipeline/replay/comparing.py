@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from infra.embeddings import Embedder
 from infra.word_errors import word_error_rate
 from pipeline.export.turns import LoggedTurn, Payload
+from schemas.intents import Money, Slots, When
 
 Verdict = Literal["worse", "changed", "better"]
 Kind = Literal["end", "transcript", "intents", "slots", "tasks", "engine", "reply"]
@@ -125,20 +126,32 @@ def _intents(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change
 
 
 def _slots(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change | None:
-    pairs = zip(before.intents, after.intents, strict=True)
-    for then, now in pairs:
+    for then, now in zip(before.intents, after.intents, strict=True):
         one, other = _set_slots(then), _set_slots(now)
         if one != other:
-            told = [f"{name}: {one.get(name)} -> {other.get(name)}" for name in sorted({*one, *other})]
-            differing = [line for line in told if line.split(": ", 1)[1].split(" -> ")[0] != line.rsplit(" -> ", 1)[1]]
+            names = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
             verdict: Verdict = "changed" if disliked else "worse"
-            return Change(before.id, "slots", verdict, str(then.get("text", "")), "; ".join(differing))
+            told = ["; ".join(f"{name}: {_shown(slots.get(name))}" for name in names) for slots in (one, other)]
+            return Change(before.id, "slots", verdict, told[0], told[1])
     return None
 
 
 def _set_slots(intent: Payload) -> dict[str, Any]:
-    slots: Mapping[str, Any] = intent.get("slots") or {}
-    return {name: value for name, value in slots.items() if value not in (None, False)}
+    """The slots that are set, as values: the same moment may be written in more than one way."""
+    read = Slots.model_validate(intent.get("slots") or {})
+    return {name: value for name, value in read if value not in (None, False)}
+
+
+def _shown(slot: Any) -> str:
+    match slot:
+        case When(text=text, at=at):
+            return f"{text!r} ({at.isoformat(timespec='seconds') if at else 'no moment'})"
+        case Money(value=value, currency=currency):
+            return f"{value} {currency or ''}".strip()
+        case None:
+            return "-"
+        case _:
+            return str(slot)
 
 
 def _outcomes(turn: LoggedTurn) -> list[tuple[str, bool, str]]:

@@ -15,6 +15,9 @@ from schemas.ids import LIVE_RUN
 REPLIES_SAMPLED: Final = 0.2
 """Of replies that were sampled, as live ones are, so many mean something else when nothing was changed, and more."""
 REPLIES_STEADY: Final = 0.05  # of two replays
+SIMILARITY_SAMPLED: Final = 0.6
+SIMILARITY_STEADY: Final = 0.8
+SIMILARITY_FROM: Final = 3  # replies: the mean of fewer says little
 CHANCE: Final = 0.05  # a share is exceeded when as many would come of it by chance no more often than this
 CONTROL: Final = "{}-control"
 """The run that does with the usual settings what a replay does with changed ones."""
@@ -40,6 +43,7 @@ class Limits:
 
     worse: int = 0  # turns that may be worse in anything but their reply
     replies: float | None = None  # the share of replies that may mean something else; None: REPLIES_SAMPLED or _STEADY
+    similarity: float | None = None  # of all replies, in the mean; None: SIMILARITY_SAMPLED or _STEADY
     wer: float = 0.1  # words that may be heard otherwise, as a share
     slower: float | None = None  # p95 of the turns' time against before; None: time is no reason
 
@@ -102,6 +106,12 @@ class Difference:
             found.append(
                 f"{self.worse_replies} of {replies} replies mean something else; that is more than the share of "
                 f"{share:g} that is allowed and comes of chance"
+            )
+        usual = SIMILARITY_STEADY if self.steady else SIMILARITY_SAMPLED
+        least = limits.similarity if limits.similarity is not None else usual
+        if self.similarity is not None and replies >= SIMILARITY_FROM and self.similarity < least:
+            found.append(
+                f"the mean similarity of {replies} replies is {self.similarity:.2f}; at least {least:g} is wanted"
             )
         if self.wer is not None and self.wer > limits.wer:
             found.append(f"{100 * self.wer:.1f}% of the words were heard otherwise; allowed are {100 * limits.wer:g}%")

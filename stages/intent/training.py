@@ -96,7 +96,7 @@ def cross_validated(features: Matrix, truth: npt.NDArray[np.int64]) -> Measured:
 
 def _fitted(features: Matrix, truth: npt.NDArray[np.int64]) -> tuple[Matrix, Matrix]:
     """Weights (labels, features) and bias (labels,) of a multinomial logistic regression."""
-    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]  # scipy ships no types
+    from scipy.sparse import csr_matrix
     from sklearn.linear_model import LogisticRegression
 
     # Most lexical features are zero: as a sparse matrix this takes a tenth of the time.

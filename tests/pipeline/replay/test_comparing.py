@@ -90,12 +90,17 @@ def test_another_intent_is_judged_by_what_the_person_said(feedback: Feedback | N
 
 
 def test_another_time_in_a_slot_is_worse_and_named() -> None:
-    then, now = ({"when": {"text": "at three", "at": at}, "all": False} for at in ("15:00", "03:00"))
+    then, same, now = (
+        {"when": {"text": "at three", "at": at}, "title": "tea", "all": False}
+        for at in ("2026-11-20T15:00:00Z", "2026-11-20T16:00:00+01:00", "2026-11-20T03:00:00Z")
+    )
 
     change = only(turn(slots=then), turn(slots=now))
 
     assert (change.kind, change.verdict) == ("slots", "worse")
-    assert change.after == "when: {'text': 'at three', 'at': '15:00'} -> {'text': 'at three', 'at': '03:00'}"
+    assert change.before == "when: 'at three' (2026-11-20T15:00:00+00:00)"
+    assert change.after == "when: 'at three' (2026-11-20T03:00:00+00:00)"
+    assert compared(turn(slots=then), turn(slots=same), Meaning(ANYWHERE)).changes == []
 
 
 @pytest.mark.parametrize(
