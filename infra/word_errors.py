@@ -13,11 +13,12 @@ def word_error_rate(reference: str, heard: str) -> float:
 
     0 for two texts without words; 1 when only the reference has none.
     """
-    wanted, found = _words(reference), _words(heard)
+    wanted, found = words_of(reference), words_of(heard)
     if not wanted:
         return float(bool(found))
     return Levenshtein.distance(wanted, found) / len(wanted)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters, without punctuation."""
     return [word.lower() for word in _WORDS.findall(text)]

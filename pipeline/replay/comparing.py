@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from infra.embeddings import Embedder
-from infra.word_errors import word_error_rate
+from infra.word_errors import word_error_rate, words_of
 from pipeline.export.turns import LoggedTurn, Payload
 from schemas.intents import Money, Slots, When
 
@@ -128,8 +128,8 @@ def _intents(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change
 def _slots(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change | None:
     for then, now in zip(before.intents, after.intents, strict=True):
         one, other = _set_slots(then), _set_slots(now)
-        if one != other:
-            names = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+        names = [name for name in sorted({*one, *other}) if _meant(one.get(name)) != _meant(other.get(name))]
+        if names:
             verdict: Verdict = "changed" if disliked else "worse"
             told = ["; ".join(f"{name}: {_shown(slots.get(name))}" for name in names) for slots in (one, other)]
             return Change(before.id, "slots", verdict, told[0], told[1])
@@ -140,6 +140,17 @@ def _set_slots(intent: Payload) -> dict[str, Any]:
     """The slots that are set, as values: the same moment may be written in more than one way."""
     read = Slots.model_validate(intent.get("slots") or {})
     return {name: value for name, value in read if value not in (None, False)}
+
+
+def _meant(slot: Any) -> Any:
+    """What a slot says, however it is written: a time by its moment, words without case and punctuation."""
+    match slot:
+        case When(at=at, all_day=all_day, text=text):
+            return (at, all_day) if at is not None else words_of(text)
+        case str():
+            return words_of(slot)
+        case _:
+            return slot
 
 
 def _shown(slot: Any) -> str:

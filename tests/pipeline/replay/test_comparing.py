@@ -91,8 +91,12 @@ def test_another_intent_is_judged_by_what_the_person_said(feedback: Feedback | N
 
 def test_another_time_in_a_slot_is_worse_and_named() -> None:
     then, same, now = (
-        {"when": {"text": "at three", "at": at}, "title": "tea", "all": False}
-        for at in ("2026-11-20T15:00:00Z", "2026-11-20T16:00:00+01:00", "2026-11-20T03:00:00Z")
+        {"when": {"text": "at three", "at": at}, "title": title, "all": False}
+        for at, title in (
+            ("2026-11-20T15:00:00Z", "Make tea."),
+            ("2026-11-20T16:00:00+01:00", "make tea"),
+            ("2026-11-20T03:00:00Z", "make tea"),
+        )
     )
 
     change = only(turn(slots=then), turn(slots=now))
