@@ -119,15 +119,17 @@ def replay(
         pace = Pace(_times(speed), parallel)
         plans = [(run, settings, told)]
         if told and control and CHAT in first_and_later(start):
-            plans.insert(0, (checked_token("--name", CONTROL.format(run)), _settings({}), {}))
+            plans.append((checked_token("--name", CONTROL.format(run)), _settings({}), {}))
         left = False
         for each, its_settings, its_changes in plans:
             order = _Order(its_settings, wanted, each, start, its_changes, pace)
             outcome = asyncio.run(_replay(order, resume=resume, quiet=as_json))
-            _tell(outcome, last=each == run, as_json=as_json)
+            _tell(outcome, as_json=as_json)
             left = left or (not outcome.turns and bool(outcome.left))
         if left:
             raise SystemExit(int(Exit.TURN_FAILED))
+        if not as_json:
+            print(f"next       parley replay diff {run}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class _Progress:
         note(f"{self._run}: {done} of {total} turns, {done / (now - self._began):.1f} a second")
 
 
-def _tell(outcome: Outcome, *, last: bool, as_json: bool) -> None:
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         told = {"run": outcome.run, "turns": outcome.turns, "completed": outcome.completed, "failed": outcome.failed}
         told |= {"left_out": dict(outcome.left), "events": outcome.events, "folded_otherwise": outcome.otherwise}
@@ -275,8 +277,6 @@ def _tell(outcome: Outcome, *, last: bool, as_json: bool) -> None:
         print(f"note       of {outcome.otherwise} turns today's skills make something else than they did then")
     for trouble in outcome.troubles[:5]:
         note(f"memory     not all of it could be made anew: {trouble}")
-    if last:
-        print(f"next       parley replay diff {outcome.run}")
 
 
 @app.command()
