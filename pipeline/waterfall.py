@@ -36,6 +36,13 @@ class Span:
     def work_ms(self) -> float:
         return self.ended_ms - self.began_ms
 
+    @property
+    def told(self) -> str:
+        """What it said, each kind once with its count, and what is to be known of it."""
+        kinds = dict.fromkeys(self.said)
+        counted = (name if self.said.count(name) == 1 else f"{self.said.count(name)} {name}" for name in kinds)
+        return f"{', '.join(counted)}{f' ({self.note})' if self.note else ''}"
+
 
 def spans_of(table: Table) -> list[Span]:
     """The spans of a turn, in the order in which they began; empty when the log has no such turn."""

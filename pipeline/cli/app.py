@@ -12,6 +12,7 @@ from pipeline.cli import (
     log,
     looking,
     prompts,
+    report,
     running,
     stopping,
     trace,
@@ -40,6 +41,7 @@ app.command()(looking.status)
 app.command()(looking.metrics)
 app.command()(looking.doctor)
 app.command()(trace.trace)
+app.command()(report.report)
 app.add_typer(log.app, name="log")
 app.add_typer(export.app, name="export")
 app.add_typer(engine.app, name="engine")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -33,20 +34,17 @@ def trace(
             for span in spans:
                 print(json.dumps({**asdict(span), "queue_ms": span.queue_ms, "work_ms": span.work_ms}))
         else:
-            Console().print(_drawn(spans))
+            Console().print(drawn(spans))
 
 
-def _drawn(spans: list[Span]) -> Table:
+def drawn(spans: Sequence[Span], *, title: bool = True) -> Table:
+    """A waterfall as it looks on a terminal."""
     total = total_ms(spans)
-    table = Table(title=f"{total:.0f} ms from opening to end", title_justify="left", box=None)
+    table = Table(title=f"{total:.0f} ms from opening to end" if title else None, title_justify="left", box=None)
     for name in ("stage", f"0 … {total:.0f} ms", "queue ms", "work ms", "try", "said"):
         table.add_column(name, justify="right" if name.endswith(" ms") and "…" not in name else "left", overflow="fold")
     for span in spans:
-        times = dict.fromkeys(span.said)
-        said = ", ".join(name if span.said.count(name) == 1 else f"{span.said.count(name)} {name}" for name in times)
-        note = f" ({span.note})" if span.note else ""
         line = Text(bar(span, total, BAR_WIDTH))
-        table.add_row(
-            span.stage, line, f"{span.queue_ms:.1f}", f"{span.work_ms:.1f}", str(span.attempt), Text(said + note)
-        )
+        times = (f"{span.queue_ms:.1f}", f"{span.work_ms:.1f}", str(span.attempt))
+        table.add_row(span.stage, line, *times, Text(span.told))
     return table

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,7 @@ def test_the_file_that_comes_with_parley_says_nothing_but_the_defaults(monkeypat
 
 def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Loads, tmp_path: Path) -> None:
     shipped = (Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8")
-    used = re.sub(r"^#( *)(?=[a-z_]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
+    used = re.sub(r"^#( *)(?=[a-z0-9_-]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
     used = used.replace(": {} ", ": ").replace(": {}\n", ":\n").replace("backend: auto", "backend: openai")
     (tmp_path / "my-prompts").mkdir()
     (tmp_path / "my-key").write_text("k")
@@ -77,6 +78,7 @@ def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Load
     assert settings.roles["rank"] == ("bge",)
     assert settings.models["bge"].port == "score"
     assert settings.hf_token is not None
+    assert settings.prices["qwen3-32b"].completion == Decimal("1.2")
     sections = [section for section in vars(settings).values() if isinstance(section, Section)]
     left_out = {
         name for section in [settings, *sections] for name in type(section).model_fields if f"{name}:" not in used
