@@ -3,6 +3,7 @@
 Made from rows of the log, so it needs no collector and works for turns of long ago.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,7 +81,7 @@ def bar(span: Span, total_ms: float, width: int) -> str:
 
 def _note(row: Mapping[str, Json]) -> str:
     """Which engine made a reply, and why it was not the first choice; which error a stage failed with."""
-    payload = row["payload"]
+    payload = json.loads(str(row["payload"]))  # the log gives JSON as text
     if not isinstance(payload, dict):
         return ""
     engine = payload.get("engine")

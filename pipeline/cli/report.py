@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 from rich import box
@@ -28,6 +28,18 @@ from schemas.ids import LIVE_RUN, checked_token
 CELL_CHARS: Final = 40
 ROWS_MAX: Final = 14
 NARROW: Final = {
+    "days": (
+        "day",
+        "turns",
+        "completed",
+        "failed",
+        "interrupted",
+        "took p50, ms",
+        "took p95, ms",
+        "asked back",
+        "stood in",
+    ),
+    "feedback": ("intent", "given", "thumbs up", "thumbs down", "corrected", "relabelled", "reward, mean"),
     "engines": ("backend", "model", "stood in", "replies", "worked p50, ms"),
     "failures": ("event", "stage", "code", "error", "times"),
     "slow_turns": ("took, ms", "end", "intents", "turn"),
@@ -94,7 +106,7 @@ def _show(console: Console, answers: Told) -> None:
     if not figures:
         console.print(english.NOTHING_YET)
     else:
-        console.print(Text(" · ".join(f"{what} {value}" for what, value in figures)))
+        console.print(Text(" · ".join(f"{what}: {value}" for what, value in figures)))
     for part in sections.parts(answers):
         if part.grid.rows:
             _show_part(console, part)
@@ -103,7 +115,7 @@ def _show(console: Console, answers: Told) -> None:
     for turn, spans in answers.waterfalls.items():
         row = next(row for row in answers.rows("slow_turns") if row["turn"] == turn)
         console.print(Text(f"\n{sections.turn_line(row, spans)}"))
-        console.print(drawn(spans, title=False))
+        console.print(drawn(spans, console.width, title=False))
     if answers.waterfalls:
         console.print(Text(english.LEGEND_BAR))
 
@@ -115,7 +127,14 @@ def _show_part(console: Console, part: Part) -> None:
     places = [place for place, column in enumerate(part.grid.columns) if wanted is None or column.heading in wanted]
     for place in places:
         column = part.grid.columns[place]
-        shown.add_column(Text(column.heading), justify="right" if column.numbers else "left", overflow="fold")
+        words = (
+            column.heading.split()
+            if column.wide
+            else [*column.heading.split(), *(row[place] for row in part.grid.rows)]
+        )
+        least = min(CELL_CHARS, max(map(len, words)))
+        justify: Literal["left", "right"] = "right" if column.numbers else "left"
+        shown.add_column(Text(column.heading), justify=justify, overflow="fold", min_width=least)
     for row in part.grid.rows[:ROWS_MAX]:
         shown.add_row(*(Text(_cut(row[place])) for place in places))
     console.print(shown)

@@ -18,6 +18,8 @@ from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_uuid7
 
 BAR_WIDTH = 40
+BAR_LEAST = 12
+BESIDE_BAR = 60  # characters that the other columns want
 
 
 def trace(
@@ -34,17 +36,23 @@ def trace(
             for span in spans:
                 print(json.dumps({**asdict(span), "queue_ms": span.queue_ms, "work_ms": span.work_ms}))
         else:
-            Console().print(drawn(spans))
+            console = Console()
+            console.print(drawn(spans, console.width))
 
 
-def drawn(spans: Sequence[Span], *, title: bool = True) -> Table:
-    """A waterfall as it looks on a terminal."""
+def drawn(spans: Sequence[Span], width: int, *, title: bool = True) -> Table:
+    """A waterfall as it looks on a terminal of `width` characters."""
     total = total_ms(spans)
+    bar_width = max(BAR_LEAST, min(BAR_WIDTH, width - BESIDE_BAR))
     table = Table(title=f"{total:.0f} ms from opening to end" if title else None, title_justify="left", box=None)
-    for name in ("stage", f"0 … {total:.0f} ms", "queue ms", "work ms", "try", "said"):
-        table.add_column(name, justify="right" if name.endswith(" ms") and "…" not in name else "left", overflow="fold")
+    table.add_column("stage")
+    table.add_column(f"0 … {total:.0f} ms", no_wrap=True, min_width=bar_width)
+    table.add_column("queue ms", justify="right")
+    table.add_column("work ms", justify="right")
+    table.add_column("try")
+    table.add_column("said", overflow="fold")
     for span in spans:
-        line = Text(bar(span, total, BAR_WIDTH))
+        line = Text(bar(span, total, bar_width))
         times = (f"{span.queue_ms:.1f}", f"{span.work_ms:.1f}", str(span.attempt))
         table.add_row(span.stage, line, *times, Text(span.told))
     return table

@@ -21,6 +21,7 @@ BAR_PX: Final = 34  # of a line in a chart of lines that lie
 AROUND_PX: Final = 90  # axis and legend
 LABELS_MAX: Final = 6  # along an axis of days
 LABEL_CHARS: Final = 22
+FEW: Final = 6
 _NOT_WANTED: Final = ("script", "style", "defs", "title")
 Value = float | None
 Series = tuple[str, Sequence[Value]]
@@ -103,6 +104,9 @@ def _thin_out(chart: Any, labels: Sequence[str]) -> None:
 def _drawn(chart: Any, title: str, series: Sequence[Series], *, hidden: int = 0) -> str:
     for name, values in series:
         chart.add(name, list(values))
+    highest = max(sum(value or 0 for value in stack) for stack in zip(*(values for _, values in series), strict=True))
+    if highest <= FEW and all(value == int(value) for _, values in series for value in values if value is not None):
+        chart.y_labels = list(range(int(highest) + 1))  # a count has no halves
     root: Element = chart.render_tree()
     _strip(root)
     for place, (name, _) in enumerate(series):

@@ -11,6 +11,7 @@ from pipeline.report.rows import measured, number
 from pipeline.report.sections import turn_line
 from pipeline.waterfall import Span
 
+DAYS_MIN: Final = 2  # of one, the table tells all
 DAYS_MAX: Final = 92  # of a chart; the table has more
 STAGES_MAX: Final = 12
 Row = Mapping[str, object]
@@ -31,6 +32,8 @@ def drawn(told: Told) -> dict[str, list[Chart]]:
 
 def _days(rows: Sequence[Row]) -> list[Chart]:
     days = _without_gaps(rows)
+    if len(days) < DAYS_MIN:
+        return []
     labels = [day for day, _ in days]
     cut = f" ({english.of_days(len(days), len(rows))})" if len(rows) > len(days) else ""
 

@@ -18,6 +18,7 @@ from pipeline.report.rows import number, rows_of
 from pipeline.waterfall import Span, total_ms
 
 ROWS_MAX: Final = 60
+WIDE: Final = frozenset({"text", "turn", "example", "said", "reason", "intents", "error"})
 TEXT_CHARS: Final = 160
 TIMES: Final = "%Y-%m-%d %H:%M"
 
@@ -59,6 +60,7 @@ class Column:
 
     heading: str
     numbers: bool
+    wide: bool = False  # words that want room
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _part(told: Told, name: str, columns: tuple[str, ...]) -> Part:
         rows = [{**row, "cost": _cost(cost.amount, cost.currency)} for row, cost in zip(rows, told.costs, strict=True)]
         note = cost_line(told)
     grid = Grid(
-        tuple(Column(english.COLUMNS[column], _is_number(rows, column)) for column in columns),
+        tuple(Column(english.COLUMNS[column], _is_number(rows, column), column in WIDE) for column in columns),
         tuple(tuple(_text(column, row[column], told.scope.zone) for column in columns) for row in rows[:ROWS_MAX]),
     )
     return Part(name, question.title, question.says, grid, len(rows), note)
@@ -131,7 +133,10 @@ def spans_grid(spans: Sequence[Span]) -> Grid:
         for span in spans
     ]
     return Grid(
-        tuple(Column(english.COLUMNS[name], name.endswith("_ms") or name == "attempt") for name in SPAN_COLUMNS),
+        tuple(
+            Column(english.COLUMNS[name], name.endswith("_ms") or name == "attempt", name in WIDE)
+            for name in SPAN_COLUMNS
+        ),
         tuple(tuple(_text(name, row[name]) for name in SPAN_COLUMNS) for row in rows),
     )
 

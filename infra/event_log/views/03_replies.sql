@@ -33,7 +33,8 @@ LEFT JOIN told AS t ON t.tenant = e.tenant AND t.run = e.run AND t.turn = e.turn
 WHERE e.type = 'ReplyGenerated';
 
 -- One row a reply that an engine was asked for, with the tokens as it counted them. Only replies tell their tokens:
--- what engines were asked besides (intents, slots, ranking) is not in it.
+-- what engines were asked besides (intents, slots, ranking) is not in it. Rules, which answer without a model, count
+-- what they say too; that is no token.
 CREATE OR REPLACE VIEW tokens AS
 SELECT
     tenant, run, conversation, turn, number, "user", time,
@@ -43,7 +44,7 @@ SELECT
     TRY_CAST(payload->>'$.tokens.completion' AS BIGINT) AS completion_tokens,
     work_ms
 FROM events
-WHERE type = 'ReplyGenerated'
+WHERE type = 'ReplyGenerated' AND payload->>'$.engine.backend' NOT IN ('contextual', 'fixed', 'none')
   AND (payload->>'$.tokens.prompt' <> '0' OR payload->>'$.tokens.completion' <> '0');
 
 -- One row each time that something else answered than the first choice: `what` is reply, intent or ranking.
