@@ -51,6 +51,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "slow_turns": ("total_ms", "first_sound_ms", "status", "intents", "text", "turn"),
 }
 """The parts after the overview, in their order, and the columns that are shown of each."""
+NUMBERS: Final = ("_ms", "_avg", "_percent", "cost")  # how columns end that hold numbers, if anything
 SPAN_COLUMNS: Final = ("stage", "began_ms", "queue_ms", "work_ms", "attempt", "said")
 
 
@@ -159,7 +160,7 @@ def _cost(amount: Decimal | None, currency: str | None) -> str:
 
 def _is_number(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     values = [row[column] for row in rows if row[column] is not None]
-    return column == "cost" or (bool(values) and all(type(value) in (int, float) for value in values))
+    return column.endswith(NUMBERS) or (bool(values) and all(type(value) in (int, float) for value in values))
 
 
 def _text(column: str, value: object, zone: str = "UTC") -> str:

@@ -4,8 +4,9 @@ import asyncio
 import json
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import Result
@@ -14,6 +15,9 @@ from infra.event_log.log import open_log
 from pipeline.report.asking import USED
 from tests import counted_log
 from tests.counted_log import CONVERSATIONS, SCRIPT, TURNS
+
+if TYPE_CHECKING:
+    from tests.conftest import Parley
 
 Cli = Callable[..., Result]
 OneLine = Callable[[Result], str]
@@ -218,6 +222,19 @@ def test_the_page_is_written_whole_for_its_owner_only(cli: Cli, tmp_path: Path) 
     assert html.startswith("<!DOCTYPE html>")
     assert html.endswith("</html>")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "data", "out.html"]
+
+
+def test_while_parley_runs_its_owner_is_asked(parley: Cli, running_parley: "Parley", tmp_path: Path) -> None:
+    began = datetime.now(UTC).isoformat()
+    turn = json.loads(parley("say", "note to buy <b>milk</b>", "--no-speech", "--json").stdout)["turn_id"]
+
+    def slowest() -> dict[str, Any]:
+        return {row["turn"]: row for row in figures(parley, "--since", began)["slow_turns"]}
+
+    running_parley.wait_for(lambda: turn in slowest())
+    assert {"intent", "router", "chat"} <= {span["stage"] for span in slowest()[turn]["waterfall"]}
+    assert parley("report", "--since", began, "--html", str(tmp_path / "out.html")).exit_code == 0
+    assert "note to buy &lt;b&gt;milk&lt;/b&gt;" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 def test_an_empty_log_has_nothing_to_tell(cli: Cli, tmp_path: Path) -> None:
