@@ -150,7 +150,7 @@ def events() -> list[Event[Fact]]:
 
 
 def _turn(name: str, run: str = "live") -> list[Event[Fact]]:
-    texts = {"a": "note tea", "c": SCRIPT, "d": "are you there", "e": "remind me and list notes"}
+    texts = {"a": "note tea", "c": SCRIPT, "d": "are you there", "e": "remind me and list notes\x1b[31m"}
     opening: Fact = SpeechTurnOpened(audio=SOUND) if name == "b" else TextTurnOpened(text=texts[name])
     meta = Meta(
         id=f"{TURNS[name]}-{run}",
@@ -186,7 +186,7 @@ def rows() -> tuple[Row, ...]:
     )
 
 
-async def write(path: Path) -> None:
+async def write(path: Path, *, keeps_content: bool = True) -> None:
     """Make the log."""
-    async with await open_log(path) as log:
+    async with await open_log(path, keeps_content=keeps_content) as log:
         await log.append(Batch(STREAM, rows()))

@@ -3,13 +3,10 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from infra import settings as configuration
 from infra.private_files import write_private
@@ -18,32 +15,11 @@ from pipeline.cli import exits
 from pipeline.cli.joining import note
 from pipeline.cli.moments import MOMENT, moment
 from pipeline.cli.reaching_log import asking
-from pipeline.cli.trace import drawn
-from pipeline.report import english, programs, sections
+from pipeline.cli.report_tables import show
+from pipeline.report import programs
 from pipeline.report.asking import Scope, Told, told
-from pipeline.report.sections import Part
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_token
-
-CELL_CHARS: Final = 40
-ROWS_MAX: Final = 14
-NARROW: Final = {
-    "days": (
-        "day",
-        "turns",
-        "completed",
-        "failed",
-        "interrupted",
-        "took p50, ms",
-        "took p95, ms",
-        "asked back",
-        "stood in",
-    ),
-    "feedback": ("intent", "given", "thumbs up", "thumbs down", "corrected", "relabelled", "reward, mean"),
-    "engines": ("backend", "model", "stood in", "replies", "worked p50, ms"),
-    "failures": ("event", "stage", "code", "error", "times"),
-    "slow_turns": ("took, ms", "end", "intents", "turn"),
-}
 
 
 def report(
@@ -78,7 +54,7 @@ def report(
         if html is not None:
             _write(html, answers)
         elif not as_json:
-            _show(Console(), answers)
+            show(Console(), answers)
 
 
 async def _asked(settings: Settings, scope: Scope) -> Told:
@@ -98,51 +74,3 @@ def _write(html: Path, answers: Told) -> None:
     finally:
         beside.unlink(missing_ok=True)
     note(f"the report is in {html}")
-
-
-def _show(console: Console, answers: Told) -> None:
-    console.print(Text(f"{english.TITLE}: {sections.scope_line(answers.scope)}", style="bold"))
-    figures = sections.overview(answers)
-    if not figures:
-        console.print(english.NOTHING_YET)
-    else:
-        console.print(Text(" · ".join(f"{what}: {value}" for what, value in figures)))
-    for part in sections.parts(answers):
-        if part.grid.rows:
-            _show_part(console, part)
-        elif figures:
-            console.print(Text(f"\n{part.title}: {english.NOTHING}"))
-    for turn, spans in answers.waterfalls.items():
-        row = next(row for row in answers.rows("slow_turns") if row["turn"] == turn)
-        console.print(Text(f"\n{sections.turn_line(row, spans)}"))
-        console.print(drawn(spans, console.width, title=False))
-    if answers.waterfalls:
-        console.print(Text(english.LEGEND_BAR))
-
-
-def _show_part(console: Console, part: Part) -> None:
-    console.print(Text(f"\n{part.title}: {part.says}", style="italic"))
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    wanted = NARROW.get(part.name)
-    places = [place for place, column in enumerate(part.grid.columns) if wanted is None or column.heading in wanted]
-    for place in places:
-        column = part.grid.columns[place]
-        words = (
-            column.heading.split()
-            if column.wide
-            else [*column.heading.split(), *(row[place] for row in part.grid.rows)]
-        )
-        least = min(CELL_CHARS, max(map(len, words)))
-        justify: Literal["left", "right"] = "right" if column.numbers else "left"
-        shown.add_column(Text(column.heading), justify=justify, overflow="fold", min_width=least)
-    for row in part.grid.rows[:ROWS_MAX]:
-        shown.add_row(*(Text(_cut(row[place])) for place in places))
-    console.print(shown)
-    if len(part.grid.rows) > ROWS_MAX:
-        console.print(Text(english.rows_cut(ROWS_MAX, part.there)))
-    if part.note:
-        console.print(Text(part.note))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL_CHARS else f"{text[: CELL_CHARS - 1]}…"

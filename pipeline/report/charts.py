@@ -14,11 +14,11 @@ import pygal
 from pygal.etree import etree
 from pygal.style import Style
 
-WIDTH: Final = 560  # of the drawing's own units; on a phone some 340 pixels, on which a letter of 15 units has 9
+WIDTH: Final = 560  # of the drawing's own units; on a phone some 320 pixels, on which a letter of 18 units has 10
 HEIGHT: Final = 320
-LABEL_PX: Final = 14
+LABEL_PX: Final = 18  # what the drawing has room for; page.css uses less where there are more pixels
 BAR_PX: Final = 34  # of a line in a chart of lines that lie
-AROUND_PX: Final = 90  # axis and legend
+AROUND_PX: Final = 100  # axis and legend
 LABELS_MAX: Final = 6  # along an axis of days
 LABEL_CHARS: Final = 22
 FEW: Final = 6
@@ -83,7 +83,7 @@ def _settings(kind: str, height: int, series: int) -> dict[str, Any]:
         "margin": 6,
         "show_legend": series > 1,
         "legend_at_bottom": True,
-        "legend_at_bottom_columns": min(series, 4),
+        "legend_at_bottom_columns": series if series < 4 else 2,
         "legend_box_size": LABEL_PX,
         "max_scale": 6,
         "truncate_legend": -1,

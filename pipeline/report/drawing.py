@@ -34,7 +34,7 @@ def _days(rows: Sequence[Row]) -> list[Chart]:
     days = _without_gaps(rows)
     if len(days) < DAYS_MIN:
         return []
-    labels = [day for day, _ in days]
+    labels = [english.day(date.fromisoformat(day)) for day, _ in days]
     cut = f" ({english.of_days(len(days), len(rows))})" if len(rows) > len(days) else ""
 
     def of(name: str) -> list[float]:

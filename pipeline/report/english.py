@@ -5,6 +5,7 @@ too.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Final
 
 TITLE: Final = "Parley report"
@@ -14,6 +15,7 @@ NO_VALUE: Final = "–"
 FIGURES: Final = "Figures"
 DARK_AND_PRIVATE: Final = "This page needs no network, and holds what people said: mind whom you give it to."
 
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 COLUMNS: Final[Mapping[str, str]] = {
     "asked": "asked",
     "backend": "backend",
@@ -107,6 +109,11 @@ LEGEND_BAR: Final = "░ waited, █ was worked on"
 
 
 SERIES_STOOD_IN: Final = "replies by an engine that stood in, %"
+
+
+def day(when: date) -> str:
+    """A day on an axis, which never has more than a quarter of a year."""
+    return f"{when.day} {MONTHS[when.month - 1]}"
 
 
 def of_days(shown: int, there: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from infra.event_log.reports import report
@@ -181,6 +182,7 @@ def _text(column: str, value: object, zone: str = "UTC") -> str:
             text = _moment(datetime.fromisoformat(str(value)), zone)
         case _:
             text = " ".join(str(value).split())
+    text = "".join("\ufffd" if category(sign) == "Cc" else sign for sign in text)  # a terminal would obey them
     return text if len(text) <= TEXT_CHARS else f"{text[: TEXT_CHARS - 1]}…"
 
 

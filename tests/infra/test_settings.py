@@ -166,6 +166,18 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "no zone": ("time_zone: Mars/Base", "time_zone: 'Mars/Base' is not allowed; expected an IANA name such as "),
     "a path as zone": ("time_zone: ../x", "time_zone: '../x' is not allowed; expected an IANA name such as "),
     "no currency": ("currency: dollars", "currency: 'dollars' is not allowed; expected "),
+    "a price below nothing": (
+        "prices: {qwen: {prompt: -1, completion: 1}}",
+        "prices.qwen.prompt: -1 is not allowed; expected greater than or equal to 0",
+    ),
+    "half a price": (
+        "prices: {qwen: {prompt: 1}}",
+        "prices.qwen.completion: (missing) is not allowed; expected a value",
+    ),
+    "a price in what is no currency": (
+        "prices: {qwen: {prompt: 1, completion: 1, currency: coins}}",
+        "prices.qwen.currency: 'coins' is not allowed; expected three capital letters",
+    ),
     "no token": ("user: a.b", "user: 'a.b' is not allowed; expected "),
     "no address": (
         "bus: {url: '127.0.0.1:4222'}",

@@ -195,6 +195,29 @@ def test_since_until_and_run_choose_what_is_told(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("logged")
+def test_a_log_without_what_was_said_has_the_same_figures(cli: Cli, tmp_path: Path) -> None:
+    whole = figures(cli)
+    (tmp_path / "data" / "log.duckdb").unlink()
+    asyncio.run(counted_log.write(tmp_path / "data" / "log.duckdb", keeps_content=False))
+    bare = figures(cli)
+
+    same = (
+        "overview",
+        "days",
+        "latency",
+        "slow_stages",
+        "intents",
+        "confidence",
+        "decisions",
+        "tokens",
+        "feedback",
+        "cost",
+    )
+    assert {name: bare[name] for name in same} == {name: whole[name] for name in same}
+    assert [row["text"] for row in bare["slow_turns"]] == ["", "", "", ""]
+
+
+@pytest.mark.usefixtures("logged")
 def test_the_shape_of_the_json_is_what_programs_may_rely_on(cli: Cli) -> None:
     told = figures(cli, "--since", "2026-11-20")
 
@@ -210,6 +233,20 @@ def test_the_terminal_tells_every_part(cli: Cli) -> None:
     for words in ("turns: 5", "Days: ", "Latency by stage: ", "Decisions: ", "Tokens: ", "Feedback: ", "5,000 ms · "):
         assert words in shown.stdout
     assert "Traceback" not in shown.stdout
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_terminal_has_room_for_it_and_obeys_nothing_that_was_said(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    shown = cli("report").stdout
+
+    assert max(map(len, shown.splitlines())) <= width
+    assert "\x1b" not in shown
+    assert "\ufffd[31m" in shown
 
 
 @pytest.mark.usefixtures("logged")
