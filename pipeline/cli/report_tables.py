@@ -60,14 +60,17 @@ def _show_part(console: Console, part: Part) -> None:
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     wanted = NARROW.get(part.name)
     places = [place for place, column in enumerate(part.grid.columns) if wanted is None or column.heading in wanted]
-    for place in places:
-        column = part.grid.columns[place]
-        words = [*column.heading.split(), *(row[place] for row in part.grid.rows if not column.wide)]
-        least = min(CELL_CHARS, max(map(len, words)))
+    cells = [[_cut(row[place]) for row in part.grid.rows[:ROWS_MAX]] for place in places]
+    columns = [part.grid.columns[place] for place in places]
+    widest = [max(map(len, (column.heading, *each))) for column, each in zip(columns, cells, strict=True)]
+    narrow = sum(widest) + 2 * len(places) > console.width
+    for column, each in zip(columns, cells, strict=True):
+        least = max(map(len, (*column.heading.split(), *each)))  # a heading may be broken, a value may not
         justify: Literal["left", "right"] = "right" if column.numbers else "left"
-        shown.add_column(Text(column.heading), justify=justify, overflow="fold", min_width=least)
-    for row in part.grid.rows[:ROWS_MAX]:
-        shown.add_row(*(Text(_cut(row[place])) for place in places))
+        width = least if narrow and not column.wide else None
+        shown.add_column(Text(column.heading), justify=justify, overflow="fold", width=width)
+    for row in zip(*cells, strict=True):
+        shown.add_row(*map(Text, row))
     console.print(shown)
     if len(part.grid.rows) > ROWS_MAX:
         console.print(Text(english.rows_cut(ROWS_MAX, part.there)))

@@ -13,7 +13,7 @@ NOTHING_YET: Final = "No turn was taken in this time, so there is nothing to tel
 NOTHING: Final = "nothing"
 NO_VALUE: Final = "–"
 FIGURES: Final = "Figures"
-DARK_AND_PRIVATE: Final = "This page needs no network, and holds what people said: mind whom you give it to."
+FOOTER: Final = "This page needs no network, and holds what people said: mind whom you give it to."
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 COLUMNS: Final[Mapping[str, str]] = {

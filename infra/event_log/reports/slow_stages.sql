@@ -1,5 +1,5 @@
 -- title: Slow stages, for whom, since when
--- says: each stage's 95th percentile by day and user, the slowest first; first_day is since when it was half as slow at least
+-- says: each stage's 95th percentile by day and user, the slowest first, and since when it was half as slow at least
 -- Reads events and not the view `latency`, so that only events of the time asked for are grouped (half the time).
 WITH handlings AS (
     SELECT tenant, run, turn, stage, max(queue_ms) AS queue_ms, max(work_ms) AS work_ms

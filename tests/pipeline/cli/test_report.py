@@ -247,6 +247,8 @@ def test_the_terminal_has_room_for_it_and_obeys_nothing_that_was_said(
     assert max(map(len, shown.splitlines())) <= width
     assert "\x1b" not in shown
     assert "\ufffd[31m" in shown
+    [qwen] = [line for line in shown.splitlines() if line.startswith((" qwen", " vllm     qwen")) and "150" in line]
+    assert width < 80 or "0.00055 EUR" in qwen
 
 
 @pytest.mark.usefixtures("logged")
