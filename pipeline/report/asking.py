@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from infra.event_log import reports
-from infra.event_log.port import Table
+from infra.event_log.port import LogUnreadable, QueryRefused, Table
 from infra.settings import PriceSettings
 from pipeline import waterfall
 from pipeline.log_files import Ask
@@ -31,6 +31,7 @@ USED: Final = (
     "slow_turns",
 )
 """The ready questions of a report, in the order in which it tells them."""
+_NOT_THERE: Final = "does not exist"  # as DuckDB says it of a view that an older Parley did not make
 DRAWN_TURNS: Final = 5  # of the slowest, as waterfalls
 
 
@@ -60,7 +61,19 @@ class Told:
 
 
 async def told(ask: Ask, scope: Scope, prices: Mapping[str, PriceSettings], currency: str) -> Told:
-    """Everything, one question after the other. Raises what asking raises."""
+    """Everything, one question after the other. Raises what asking raises, and LogUnreadable for an older log."""
+    try:
+        return await _told(ask, scope, prices, currency)
+    except QueryRefused as refused:
+        if _NOT_THERE not in refused.expected:
+            raise
+        raise LogUnreadable(
+            f"the log lacks a view that the report asks for; start this Parley once, or again, with `parley up` "
+            f"({refused.expected.splitlines()[0].rpartition('Error: ')[2]})"
+        ) from None
+
+
+async def _told(ask: Ask, scope: Scope, prices: Mapping[str, PriceSettings], currency: str) -> Told:
     tables = {}
     for name in USED:
         report = reports.report(name)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import Result
 
+from infra.event_log import duck
 from infra.event_log.log import open_log
+from infra.event_log.port import LogLimits
 from pipeline.report.asking import USED
 from tests import counted_log
 from tests.counted_log import CONVERSATIONS, SCRIPT, TURNS
@@ -285,6 +287,18 @@ def test_an_empty_log_has_nothing_to_tell(cli: Cli, tmp_path: Path) -> None:
 
     assert "nothing to tell yet" in cli("report").stdout
     assert figures(cli)["overview"] is None
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_log_of_an_older_parley_is_told_as_such(cli: Cli, one_line: OneLine, tmp_path: Path) -> None:
+    connection = duck.connect(tmp_path / "data" / "log.duckdb", LogLimits(), read_only=False)
+    connection.run("DROP VIEW decisions")
+    connection.close()
+
+    refused = cli("report")
+
+    assert refused.exit_code == 3
+    assert one_line(refused).startswith("the log lacks a view that the report asks for; start this Parley once")
 
 
 def test_without_a_log_it_says_what_makes_one(cli: Cli, one_line: OneLine) -> None:
