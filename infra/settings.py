@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal, get_origin
 from urllib.parse import urlsplit
@@ -161,6 +162,19 @@ class ModelSettings(ServerSettings):
         return self
 
 
+class PriceSettings(Section):
+    """What the tokens of a model cost, a million of them."""
+
+    prompt: Decimal = Field(ge=0, le=1_000_000)
+    completion: Decimal = Field(ge=0, le=1_000_000)
+    currency: str | None = None  # None: `currency`
+
+    @field_validator("currency")
+    @classmethod
+    def _currency(cls, code: str | None) -> str | None:
+        return code if code is None else checked_currency("currency", code)
+
+
 class VllmSettings(Section):
     """The vLLM server that scripts/start_vllm and `parley up --engine vllm` start. None: what suits the machine."""
 
@@ -252,6 +266,7 @@ class Settings(Section):
     models: dict[str, ModelSettings] = {}
     default_model: str = SHARED
     roles: dict[str, tuple[str, ...]] = {}
+    prices: dict[str, PriceSettings] = {}  # by the model's name as the log has it; for `parley report`
     vllm: VllmSettings = VllmSettings()
     stt: SttSettings = SttSettings()
     tts: TtsSettings = TtsSettings()
@@ -315,9 +330,7 @@ class Settings(Section):
     @field_validator("currency")
     @classmethod
     def _currency(cls, code: str) -> str:
-        if not re.fullmatch("[A-Z]{3}", code):
-            raise InvalidField("currency", code, "three capital letters such as USD (ISO 4217)")
-        return code
+        return checked_currency("currency", code)
 
 
 def _can_be_sent(key: str) -> bool:
@@ -338,6 +351,13 @@ def checked_prompts(settings: "Settings") -> "Settings":
     if settings.prompts is not None and not settings.prompts.is_dir():
         raise SettingsError(f"prompts: '{settings.prompts}' is not allowed; expected a folder that exists")
     return settings
+
+
+def checked_currency(field: str, code: str) -> str:
+    """A currency's code. Raises InvalidField."""
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise InvalidField(field, code, "three capital letters such as USD (ISO 4217)")
+    return code
 
 
 def checked_zone(field: str, name: str) -> str:

@@ -3,6 +3,7 @@
 Made from rows of the log, so it needs no collector and works for turns of long ago.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,13 @@ class Span:
     @property
     def work_ms(self) -> float:
         return self.ended_ms - self.began_ms
+
+    @property
+    def told(self) -> str:
+        """What it said, each kind once with its count, and what is to be known of it."""
+        kinds = dict.fromkeys(self.said)
+        counted = (name if self.said.count(name) == 1 else f"{self.said.count(name)} {name}" for name in kinds)
+        return f"{', '.join(counted)}{f' ({self.note})' if self.note else ''}"
 
 
 def spans_of(table: Table) -> list[Span]:
@@ -73,7 +81,7 @@ def bar(span: Span, total_ms: float, width: int) -> str:
 
 def _note(row: Mapping[str, Json]) -> str:
     """Which engine made a reply, and why it was not the first choice; which error a stage failed with."""
-    payload = row["payload"]
+    payload = json.loads(str(row["payload"]))  # the log gives JSON as text
     if not isinstance(payload, dict):
         return ""
     engine = payload.get("engine")

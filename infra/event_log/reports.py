@@ -1,6 +1,7 @@
 """The ready questions, one SQL file each in reports/, with what they are called and the parameters that they take.
 
-Each file begins with `-- title:` and `-- says:` and takes $run, $since (a time) and $conversation (NULL: all).
+Each file begins with `-- title:` and `-- says:` and takes $run, $since and $until (times, the second left out) and
+$conversation (NULL: all); those that tell days take $zone, the time zone in which a day begins.
 """
 
 import re
@@ -11,13 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from infra.event_log.columns import LATEST
 from infra.event_log.port import Parameter
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN
 
 FOLDER: Final = Path(__file__).parent / "reports"
 _HEAD = re.compile(r"-- title: (?P<title>.+)\n-- says: (?P<says>.+)\n")
+_PARAMETER = re.compile(r"\$([a-z_]+)")
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER: Final = LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,24 @@ class Report:
     sql: str
 
     def parameters(
-        self, *, run: str = LIVE_RUN, since: datetime = EVER, conversation: str | None = None
+        self,
+        *,
+        run: str = LIVE_RUN,
+        since: datetime = EVER,
+        until: datetime = NEVER,
+        conversation: str | None = None,
+        zone: str = "UTC",
     ) -> Mapping[str, Parameter]:
-        """What to ask it with."""
-        return {"run": run, "since": since, "conversation": conversation}
+        """What to ask it with: as many of these as it takes."""
+        known: dict[str, Parameter] = {
+            "run": run,
+            "since": since,
+            "until": until,
+            "conversation": conversation,
+            "zone": zone,
+        }
+        taken = set(_PARAMETER.findall(self.sql))
+        return {name: value for name, value in known.items() if name in taken}
 
 
 @cache

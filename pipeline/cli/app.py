@@ -13,6 +13,7 @@ from pipeline.cli import (
     looking,
     prompts,
     replay,
+    report,
     running,
     stopping,
     trace,
@@ -41,6 +42,7 @@ app.command()(looking.status)
 app.command()(looking.metrics)
 app.command()(looking.doctor)
 app.command()(trace.trace)
+app.command()(report.report)
 app.add_typer(log.app, name="log")
 app.add_typer(export.app, name="export")
 app.add_typer(replay.app, name="replay")

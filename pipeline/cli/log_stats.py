@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich import box
@@ -36,6 +36,7 @@ def stats(
         list[str] | None, typer.Argument(metavar="[REPORT]...", help=f"Of {', '.join(reports.names())}.")
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help=f"From here on. {MOMENT}")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Before this time.")] = None,
     conversation: Annotated[str | None, typer.Option("--conversation", "-c", help="Only this conversation.")] = None,
     run: Annotated[str, typer.Option("--run", help="Another run than the live one.")] = LIVE_RUN,
     as_json: Annotated[bool, typer.Option("--json", help="JSON: the rows by report.")] = False,
@@ -49,9 +50,15 @@ def stats(
             checked_uuid7("--conversation", conversation)
         checked_token("--run", run)
         wanted = [reports.report(name) for name in names or USUAL]
-        from_on = moment("--since", since, configuration.load().time_zone) if since is not None else reports.EVER
-        asked = wanted[0].parameters(run=run, since=from_on, conversation=conversation)  # the same for all
-        answers = asyncio.run(_asked(wanted, asked))
+        zone = configuration.load().time_zone
+        scope: dict[str, Any] = {
+            "run": run,
+            "since": moment("--since", since, zone) if since is not None else reports.EVER,
+            "until": moment("--until", until, zone) if until is not None else reports.NEVER,
+            "conversation": conversation,
+            "zone": zone,
+        }
+        answers = asyncio.run(_asked({report: report.parameters(**scope) for report in wanted}))
         if as_json:
             print(json.dumps({name: _rows(table) for name, table in answers.items()}, ensure_ascii=False))
             return
@@ -60,9 +67,9 @@ def stats(
             _show(console, report, answers[report.name])
 
 
-async def _asked(wanted: list[Report], parameters: Mapping[str, Parameter]) -> dict[str, Table]:
+async def _asked(wanted: Mapping[Report, Mapping[str, Parameter]]) -> dict[str, Table]:
     async with asking() as ask:
-        return {report.name: await ask(report.sql, parameters) for report in wanted}
+        return {report.name: await ask(report.sql, parameters) for report, parameters in wanted.items()}
 
 
 def _rows(table: Table) -> list[dict[str, object]]:

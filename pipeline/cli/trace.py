@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_uuid7
 
 BAR_WIDTH = 40
+BAR_LEAST = 12
+BESIDE_BAR = 60  # characters that the other columns want
 
 
 def trace(
@@ -33,20 +36,23 @@ def trace(
             for span in spans:
                 print(json.dumps({**asdict(span), "queue_ms": span.queue_ms, "work_ms": span.work_ms}))
         else:
-            Console().print(_drawn(spans))
+            console = Console()
+            console.print(drawn(spans, console.width))
 
 
-def _drawn(spans: list[Span]) -> Table:
+def drawn(spans: Sequence[Span], width: int, *, title: bool = True) -> Table:
+    """A waterfall as it looks on a terminal of `width` characters."""
     total = total_ms(spans)
-    table = Table(title=f"{total:.0f} ms from opening to end", title_justify="left", box=None)
-    for name in ("stage", f"0 … {total:.0f} ms", "queue ms", "work ms", "try", "said"):
-        table.add_column(name, justify="right" if name.endswith(" ms") and "…" not in name else "left", overflow="fold")
+    bar_width = max(BAR_LEAST, min(BAR_WIDTH, width - BESIDE_BAR))
+    table = Table(title=f"{total:.0f} ms from opening to end" if title else None, title_justify="left", box=None)
+    table.add_column("stage")
+    table.add_column(f"0 … {total:.0f} ms", no_wrap=True, min_width=bar_width)
+    table.add_column("queue ms", justify="right")
+    table.add_column("work ms", justify="right")
+    table.add_column("try")
+    table.add_column("said", overflow="fold")
     for span in spans:
-        times = dict.fromkeys(span.said)
-        said = ", ".join(name if span.said.count(name) == 1 else f"{span.said.count(name)} {name}" for name in times)
-        note = f" ({span.note})" if span.note else ""
-        line = Text(bar(span, total, BAR_WIDTH))
-        table.add_row(
-            span.stage, line, f"{span.queue_ms:.1f}", f"{span.work_ms:.1f}", str(span.attempt), Text(said + note)
-        )
+        line = Text(bar(span, total, bar_width))
+        times = (f"{span.queue_ms:.1f}", f"{span.work_ms:.1f}", str(span.attempt))
+        table.add_row(span.stage, line, *times, Text(span.told))
     return table

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,7 @@ def test_the_file_that_comes_with_parley_says_nothing_but_the_defaults(monkeypat
 
 def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Loads, tmp_path: Path) -> None:
     shipped = (Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8")
-    used = re.sub(r"^#( *)(?=[a-z_]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
+    used = re.sub(r"^#( *)(?=[a-z0-9_-]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
     used = used.replace(": {} ", ": ").replace(": {}\n", ":\n").replace("backend: auto", "backend: openai")
     (tmp_path / "my-prompts").mkdir()
     (tmp_path / "my-key").write_text("k")
@@ -77,6 +78,7 @@ def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Load
     assert settings.roles["rank"] == ("bge",)
     assert settings.models["bge"].port == "score"
     assert settings.hf_token is not None
+    assert settings.prices["qwen3-32b"].completion == Decimal("1.2")
     sections = [section for section in vars(settings).values() if isinstance(section, Section)]
     left_out = {
         name for section in [settings, *sections] for name in type(section).model_fields if f"{name}:" not in used
@@ -164,6 +166,18 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "no zone": ("time_zone: Mars/Base", "time_zone: 'Mars/Base' is not allowed; expected an IANA name such as "),
     "a path as zone": ("time_zone: ../x", "time_zone: '../x' is not allowed; expected an IANA name such as "),
     "no currency": ("currency: dollars", "currency: 'dollars' is not allowed; expected "),
+    "a price below nothing": (
+        "prices: {qwen: {prompt: -1, completion: 1}}",
+        "prices.qwen.prompt: -1 is not allowed; expected greater than or equal to 0",
+    ),
+    "half a price": (
+        "prices: {qwen: {prompt: 1}}",
+        "prices.qwen.completion: (missing) is not allowed; expected a value",
+    ),
+    "a price in what is no currency": (
+        "prices: {qwen: {prompt: 1, completion: 1, currency: coins}}",
+        "prices.qwen.currency: 'coins' is not allowed; expected three capital letters",
+    ),
     "no token": ("user: a.b", "user: 'a.b' is not allowed; expected "),
     "no address": (
         "bus: {url: '127.0.0.1:4222'}",

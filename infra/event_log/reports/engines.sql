@@ -8,7 +8,7 @@ SELECT
     round(sum(completion_tokens) / nullif(sum(work_ms), 0) * 1e3, 1) AS completion_tokens_per_s,
     round(quantile_cont(work_ms, 0.5), 1) AS work_p50_ms
 FROM engines
-WHERE run = $run AND time >= $since::TIMESTAMPTZ
+WHERE run = $run AND time >= $since::TIMESTAMPTZ AND time < $until::TIMESTAMPTZ
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 GROUP BY ALL
 ORDER BY replies DESC, backend, model

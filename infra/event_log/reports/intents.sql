@@ -8,7 +8,7 @@ SELECT
     count(*) FILTER (WHERE decided_by = 'engine') AS by_engine,
     count(*) FILTER (WHERE decided_by = 'fallback') AS by_fallback
 FROM intents
-WHERE run = $run AND time >= $since::TIMESTAMPTZ
+WHERE run = $run AND time >= $since::TIMESTAMPTZ AND time < $until::TIMESTAMPTZ
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 GROUP BY label
 ORDER BY intents DESC, label

@@ -2,7 +2,7 @@
 -- says: how many turns there were, how they ended, how long they took, and what people thought of them
 WITH asked AS (
     SELECT * FROM turns
-    WHERE run = $run AND opened_at >= $since::TIMESTAMPTZ
+    WHERE run = $run AND opened_at >= $since::TIMESTAMPTZ AND opened_at < $until::TIMESTAMPTZ
       AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ), judged AS (
     SELECT count(*) FILTER (WHERE rating = 'up') AS up, count(*) FILTER (WHERE rating = 'down') AS down

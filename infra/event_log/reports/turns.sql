@@ -6,7 +6,7 @@ SELECT
     round(total_ms) AS total_ms,
     conversation, turn
 FROM turns
-WHERE run = $run AND opened_at >= $since::TIMESTAMPTZ
+WHERE run = $run AND opened_at >= $since::TIMESTAMPTZ AND opened_at < $until::TIMESTAMPTZ
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY opened_at DESC, number DESC
 LIMIT 1000

@@ -10,6 +10,7 @@ import pytest
 from infra.event_log import reports
 from infra.event_log.log import EventLog
 from infra.event_log.port import Batch, Json, Row, StreamIdentity
+from schemas.chat import Candidate, EngineUse, ReplyGenerated, ReplyRequested, TokenUse
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 from schemas.turns import FeedbackRecorded, StageFailed, TextTurnOpened, TurnFailed, TurnInterrupted
@@ -179,20 +180,32 @@ async def test_failures_show_what_could_not_be_read_too(
 async def test_every_report_answers_and_says_what_it_tells(
     name: str, log: EventLog, typed: Turn, spoken: Turn, batch: AsBatch
 ) -> None:
-    conversation = spoken()
-    await log.append(batch([*typed(), *conversation]))
+    wrote, said = typed(), spoken()
+    later = said[0].meta.time + timedelta(seconds=1)
+    asked_back = ReplyRequested(text="how are you", clarification="Who?")
+    reply = ReplyGenerated(
+        asked="how are you",
+        candidates=(Candidate(text="Fine.", sentences=("Fine.",)),),
+        engine=EngineUse(backend="vllm", model="qwen"),
+        tokens=TokenUse(prompt=10, completion=2),
+    )
+    thought = FeedbackRecorded(about=said[0].meta.turn, rating="up")
+    more = [said[2].following("bench", place, fact, later) for place, fact in enumerate((asked_back, reply, thought))]
+    await log.append(batch([*wrote, *said, *more]))
     await log.append(Batch(batch([]).stream, (Row(99, "parley.v1.odd", {}, b"\xff"),)))
     report = reports.report(name)
 
     everything = await log.ask(report.sql, report.parameters())
-    mine = await log.ask(report.sql, report.parameters(conversation=conversation[0].meta.conversation))
-    nothing = await log.ask(report.sql, report.parameters(since=conversation[0].meta.time + timedelta(days=9)))
+    written = await log.ask(report.sql, report.parameters(conversation=wrote[0].meta.conversation))
+    after = await log.ask(report.sql, report.parameters(since=later + timedelta(days=9)))
+    before = await log.ask(report.sql, report.parameters(until=said[0].meta.time))
 
     assert report.title
     assert report.says
     assert everything.rows
-    assert len(mine.rows) < len(everything.rows) or name in {"engines", "latency", "overview"}
-    assert not nothing.rows
+    assert written.rows != everything.rows
+    assert not after.rows
+    assert not before.rows
 
 
 async def test_the_latency_report_gives_percentiles_of_queue_and_work(

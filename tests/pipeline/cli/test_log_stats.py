@@ -84,7 +84,7 @@ def test_since_later_than_all_there_is_leaves_nothing(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("nothing",), "report: 'nothing' is not allowed; expected one of counts, "),
+        (("nothing",), "report: 'nothing' is not allowed; expected one of confidence, counts, "),
         (("overview", "--since", "yesterday"), "--since: 'yesterday' is not allowed; expected an ISO 8601 time"),
         (("--conversation", "7"), "--conversation: '7' is not allowed"),
     ],
