@@ -36,7 +36,7 @@ def card(order: Order, done: Done, older_prompts: int) -> dict[str, Any]:
         "rows": dict(done.rows),
         "turns_read": done.turns,
         "left_out": dict(done.left_out),
-        "duplicates": _duplicates(done.without),
+        "duplicates": duplicates(done.without),
         "split": {"by": "hash of the conversation's id", "test_percent": TEST_PERCENT},
         "masked": dict(done.masked) if order.mask else None,
         "not_masked": NOT_MASKED if order.mask else "everything: masking was switched off",
@@ -74,12 +74,7 @@ def command(order: Order) -> str:
 
 def readme(told: Mapping[str, Any]) -> str:
     """The card for people, with the head from which `datasets` knows the files."""
-    data = [one["name"] for one in told["files"] if "/" not in one["name"]]
-    suffix = "jsonl" if any(name.endswith(".jsonl") for name in data) else "parquet"
-    head = ["---", "configs:", "- config_name: default", "  data_files:"]
-    for split, rows in told["rows"].items():
-        if rows:
-            head += [f"  - split: {split}", f"    path: {split}.{suffix}"]
+    head = data_files(told)
     query = told["query"]
     loads = _LOADS.get(told["kind"])
     masked = told["masked"]
@@ -97,23 +92,23 @@ def readme(told: Mapping[str, Any]) -> str:
             *(["", loads] if loads else []),
             "",
             "## Rows",
-            *_table(("split", "rows"), list(told["rows"].items())),
+            *table(("split", "rows"), list(told["rows"].items())),
             "",
             f"A conversation is wholly in one split: {told['split']['test_percent']} % of them, by a hash of the id, "
             "are test.",
             "",
             "## Left out",
-            *_table(("why", "turns or pairs"), [*told["left_out"].items(), *told["duplicates"].items()]),
+            *table(("why", "turns or pairs"), [*told["left_out"].items(), *told["duplicates"].items()]),
             *_prompts(told["system_prompts_of_today"]),
             "",
             "## Personal data",
-            *(_table(("masked as", "places"), list(masked.items())) if masked else [""]),
+            *(table(("masked as", "places"), list(masked.items())) if masked else [""]),
             *(["nothing was found to mask"] if masked == {} else []),
             "",
             f"Not masked: {told['not_masked']}.",
             "",
             "## Files",
-            *_table(
+            *table(
                 ("file", "rows", "bytes", "sha256"),
                 [(one["name"], one["rows"], one["bytes"], one["sha256"]) for one in told["files"]],
             ),
@@ -124,11 +119,23 @@ def readme(told: Mapping[str, Any]) -> str:
     )
 
 
+def data_files(told: Mapping[str, Any]) -> list[str]:
+    """The beginning of a README's head: from it `datasets` knows the files."""
+    data = [one["name"] for one in told["files"] if "/" not in one["name"]]
+    suffix = "jsonl" if any(name.endswith(".jsonl") for name in data) else "parquet"
+    head = ["---", "configs:", "- config_name: default", "  data_files:"]
+    for split, rows in told["rows"].items():
+        if rows:
+            head += [f"  - split: {split}", f"    path: {split}.{suffix}"]
+    return head
+
+
 def as_json(told: Mapping[str, Any]) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
-def _duplicates(without: Without) -> dict[str, int]:
+def duplicates(without: Without) -> dict[str, int]:
+    """How many rows were left out for being like another."""
     return {
         "exact duplicates": without.exact,
         f"near duplicates (likeness {LIKE} or more)": without.near,
@@ -145,6 +152,7 @@ def _prompts(older: int) -> list[str]:
     ]
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of a Markdown table."""
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     return ["", *lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]

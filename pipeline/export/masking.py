@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import regex
 
-from infra.personal_data import Found, found_in
+from infra.personal_data import KINDS, Found, found_in
 
 NAME: Final = "NAME"
+PLACEHOLDER: Final = re.compile(rf"\[({'|'.join((NAME, *KINDS))})_\d+\]")
 NAME_CHARS_MIN: Final = 2
 REMEMBERED_TEXTS: Final = 20_000  # the turns of a conversation carry those before them
 _WORDS: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
