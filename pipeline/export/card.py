@@ -13,6 +13,7 @@ from pipeline.export import reading
 from pipeline.export.deduplication import Without
 from pipeline.export.exporting import Done, Order
 from pipeline.export.splitting import TEST_PERCENT
+from schemas.ids import LIVE_RUN
 
 NOT_MASKED: Final = (
     "names that no intent, skill or user id told the log, organisations, places without a street or a postcode, "
@@ -62,6 +63,7 @@ def command(order: Order) -> str:
     told = [
         *(["--since", wanted.since.isoformat()] if wanted.since != EVER else []),
         *(["--conversation", wanted.conversation] if wanted.conversation else []),
+        *(["--run", wanted.run] if wanted.run != LIVE_RUN else []),
         *(["--include-failed"] if choice.failed else []),
         *(["--include-interrupted"] if choice.interrupted else []),
         *(["--include-low-confidence"] if choice.low_confidence else []),

@@ -63,7 +63,7 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
     """Write the export; `system` gives a turn's system prompt. Raises OSError, QueryRefused."""
     feedback = await log.feedback(order.wanted.run)
     masking = Masking(await log.names(order.wanted.run)) if order.mask else None
-    others = await log.some([other for each in feedback.values() for other, _ in each.compared])
+    others = await log.some([other for each in feedback.values() for other, _ in each.compared], order.wanted.run)
     choices = {True: replace(order.choice, low_confidence=True), False: order.choice}
     makings = [
         _Making(kind, Gathering(choices[kind.unsure], system, others), kind.maker())
@@ -110,7 +110,7 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
 async def stats(log: LogReading, wanted: Wanted, kinds: Mapping[str, Kind]) -> dict[str, int]:
     """How many rows of each kind the log would give before duplicates are removed, and how many turns it has."""
     feedback = await log.feedback(wanted.run)
-    others = await log.some([other for each in feedback.values() for other, _ in each.compared])
+    others = await log.some([other for each in feedback.values() for other, _ in each.compared], wanted.run)
     counts = Counter[str]({"turns": 0, **dict.fromkeys(kinds, 0)})
     makings = [
         _Making(kind, Gathering(Choice(low_confidence=kind.unsure), lambda _: "", others), kind.maker())

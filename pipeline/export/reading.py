@@ -17,6 +17,7 @@ from infra.event_log.port import Json, Parameter, QueryRefused
 from infra.event_log.reports import EVER
 from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, Payload, add, opinions
 from pipeline.log_files import Ask
+from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN
 
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
@@ -36,6 +37,7 @@ SELECT turn::VARCHAR, type, conversation::VARCHAR, "user", time, payload::VARCHA
 WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT unnest($types)) AND log_seq <= $upto
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY turn, stream, stream_seq"""
+RUNS: Final = "SELECT DISTINCT run FROM events WHERE log_seq <= $upto ORDER BY run LIMIT 100"
 FEEDBACK: Final = """
 SELECT log_seq, payload::VARCHAR FROM events
 WHERE run = $run AND type = 'FeedbackRecorded' AND log_seq <= $upto AND log_seq > $after
@@ -100,11 +102,19 @@ class LogReading:
                 upcoming.cancel()
                 await asyncio.gather(upcoming, return_exceptions=True)
 
-    async def some(self, ids: Sequence[str]) -> dict[str, LoggedTurn]:
+    async def refuse_unless_there(self, field: str, run: str) -> None:
+        """Raises InvalidField for a run that the log does not have; the live one it has, be it empty."""
+        if run == LIVE_RUN:
+            return
+        held = [str(name) for (name,) in (await self._ask(RUNS, {"upto": self.upto})).rows]
+        if run not in held:
+            raise InvalidField(field, run, f"a run in the log: {', '.join(sorted({LIVE_RUN, *held}))}")
+
+    async def some(self, ids: Sequence[str], run: str = LIVE_RUN) -> dict[str, LoggedTurn]:
         """Turns by their ids; those that the log does not have are missing."""
         found: dict[str, LoggedTurn] = {}
         for one in sorted(set(ids)):
-            found |= {turn.id: turn for turn in await self._page([one], Wanted())}
+            found |= {turn.id: turn for turn in await self._page([one], Wanted(run=run))}
         return found
 
     async def feedback(self, run: str = LIVE_RUN) -> dict[str, Feedback]:

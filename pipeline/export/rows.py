@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any, TypeAlias
 
 from pipeline.export.choosing import Choice
@@ -32,6 +33,11 @@ class Gathering:
 
     def skip(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def seed_time(turn: LoggedTurn) -> str:
+    """When the turn was, as the seed writes it: "2025-10-19T10:30:00Z"."""
+    return turn.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 Maker: TypeAlias = Callable[[LoggedTurn, Gathering], Iterator[Draft]]

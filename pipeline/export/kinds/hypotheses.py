@@ -7,7 +7,7 @@ the conversation is the label. Other questions ("when?", "which one?") are no hy
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.export.rows import Draft, Gathering, Kind, Maker, Row
+from pipeline.export.rows import Draft, Gathering, Kind, Maker, Row, seed_time
 from pipeline.export.turns import LoggedTurn
 from schemas.intents import Intent
 from stages.router.consent import consent
@@ -57,7 +57,7 @@ def _row(turn: LoggedTurn, confidence: float, *, agreed: bool) -> Draft:
 
 def _seed_row(draft: Draft, row: Row, user: str) -> Row:
     return {
-        "timestamp": draft.turn.time.isoformat(),
+        "timestamp": seed_time(draft.turn),
         "user_id": user,
         "user_input": row["user_input"],
         "context": {"persona_facets": {}, **row["context"], "preferences": []},

@@ -56,6 +56,7 @@ class Talks:
         cut: tuple[int, ...] = (),
         engine: EngineUse | None = None,
         end: str = "completed",
+        run: str = "live",
     ) -> str:
         """One turn; its id. `candidates` with `totals` come from the reranker, the best of them being the reply."""
         turn = new_id()
@@ -64,6 +65,7 @@ class Talks:
             type="TextTurnOpened",
             conversation=conversation or new_id(),
             turn=turn,
+            run=run,
             number=number,
             user=user,
             stage="keeper",
@@ -177,7 +179,9 @@ def exported(talks: Talks) -> Exported:
         await talks.written()
         writing.prepare(out, kind)
         made = Order(KINDS[kind], out, **order)
-        done = await export(made, await LogReading.opened(talks.log.ask), lambda _: SYSTEM)
+        log = await LogReading.opened(talks.log.ask)
+        await log.refuse_unless_there("--run", made.wanted.run)
+        done = await export(made, log, lambda _: SYSTEM)
         told = card.card(made, done, 0)
         writing.write_text(out, writing.CARD, card.as_json(told))
         writing.write_text(out, writing.README, card.readme(told))

@@ -283,7 +283,7 @@ async def test_a_question_asked_back_and_its_answer_are_a_hypothesis_in_the_seed
     assert (row["selected_id"], row["label"]) == (selected, label)
     [sample] = [json.loads(line) for line in (tmp_path / "seed" / "hypotheses_data.jsonl").read_text().splitlines()]
     assert sample == {
-        "timestamp": "2026-11-20T12:00:00+00:00",
+        "timestamp": "2026-11-20T12:00:00Z",
         "user_id": "me",
         "user_input": "milk",
         "context": {"persona_facets": {}, "recent_goals": [], "preferences": []},

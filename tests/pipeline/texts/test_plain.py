@@ -17,7 +17,9 @@ def test_blank_lines_divide_plain_text_and_rows_of_stars_say_nothing() -> None:
 
 
 def test_lines_cut_at_a_width_are_joined_and_verse_is_not() -> None:
-    wrapped = "It was a late and windy night in March, when the bells\nof the town rang all at once, and rang on for\nan hour."
+    wrapped = (
+        "It was a late and windy night, when all the bells\nof the town rang all at once, and rang on for\nan hour."
+    )
     verse = "Short lines\nstay lines\nin a poem."
 
     assert [one.text for one in of(f"{wrapped}\n\n{verse}")] == [wrapped.replace("\n", " "), verse]
