@@ -52,6 +52,6 @@ class Kind:
     columns: Mapping[str, str]  # name -> DuckDB's type, for Parquet
     maker: Callable[[], Maker]  # made anew for each export: one may remember the turn before
     history: bool = True  # what was said before is part of it: the log's longest events are read
-    unsure: bool = False  # turns of low confidence are what it is about
+    unsure: bool = False  # turns of low confidence are, at least in part, what it is about
     seed_name: str | None = None  # the file's name and shape among the seed's
     seed_row: Callable[[Draft, Row, str], Row] | None = None  # the row and the user's id, masked, in the seed's shape
