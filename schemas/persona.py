@@ -33,7 +33,7 @@ class PersonaGiven(_Learned):
     def _before_is_of_what_moved(self) -> Self:
         for facet in self.before:
             if facet not in self.facets:
-                raise InvalidField("before", facet, f"one of those that moved: {', '.join(self.facets)}")
+                raise InvalidField("before", facet, f"in `before` only facets that moved: {', '.join(self.facets)}")
         return self
 
 

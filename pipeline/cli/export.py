@@ -34,7 +34,7 @@ HELP = {
     "ranking": "Candidates with their scores, and which was chosen.",
     "feedback": "What people thought of replies: {prompt, completion, label} and their words.",
     "hypotheses": "Questions asked back about what was meant, and whether the person agreed.",
-    "persona": "Nothing: no persona is learned. Says so.",
+    "persona": "What was learned of how people like to be answered: facets that moved, and why.",
 }
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="A new or empty folder, or an earlier export of the same kind.")]
@@ -99,18 +99,8 @@ def _command(name: str) -> Callable[..., None]:
     return exported
 
 
-for _name in ("sft", "dpo", "intent", "ranking", "feedback", "hypotheses"):
+for _name in HELP:
     app.command(_name)(_command(_name))
-
-
-@app.command(help=HELP["persona"])
-def persona(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Not used: there is nothing to write.")] = None,
-) -> None:
-    del out
-    from pipeline.export.catalogue import NO_PERSONA
-
-    print(NO_PERSONA)
 
 
 @app.command()
@@ -173,7 +163,6 @@ async def _stats(wanted: "Wanted") -> dict[str, int]:
 
 def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
     from pipeline.export.card import card
-    from pipeline.export.catalogue import NO_PERSONA
 
     if as_json:
         print(json.dumps(card(order, done, older)))
@@ -188,6 +177,7 @@ def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
     for one in (*done.files, *done.seed_files):
         table.add_row(one.name, str(one.rows), str(one.size_bytes), one.sha256[:12])
     console.print(table)
+    written = {one.name for one in done.seed_files}
     console.print(f"left out    {_counted(done.left_out)}", markup=False)
     without = done.without
     found = {"exact": without.exact, "near": without.near, "of these across the splits": without.leaking}
@@ -197,8 +187,8 @@ def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
         console.print(
             f"prompts     {older} turns are told with today's system prompt, not the one they were answered with"
         )
-    if order.seed_kinds:
-        note(NO_PERSONA)
+    if order.seed_kinds and (missing := [kind.seed_name for kind in order.seed_kinds if kind.seed_name not in written]):
+        note(f"not written, since the log holds nothing for them: {', '.join(map(str, missing))}")
 
 
 def _counted(counts: Mapping[str, int]) -> str:

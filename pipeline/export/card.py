@@ -49,7 +49,11 @@ def card(order: Order, done: Done, older_prompts: int) -> dict[str, Any]:
             "conversation": wanted.conversation,
             "upto_log_seq": done.upto,
             "confidence_min": choice.confidence_min,
-            "sql": {"turns": reading.IDS.strip(), "events": reading.PAGE.strip(), "feedback": reading.FEEDBACK.strip()},
+            "sql": {
+                "turns": reading.IDS.strip(),
+                "events": reading.PAGE.strip(),
+                "feedback and persona": reading.TOLD.strip(),
+            },
         },
         "files": [
             {"name": one.name, "rows": one.rows, "bytes": one.size_bytes, "sha256": one.sha256} for one in done.files

@@ -70,8 +70,9 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
     feedback = await log.feedback(order.wanted.run)
     masking = Masking(await log.names(order.wanted.run)) if order.mask else None
     others = await log.some([other for each in feedback.values() for other, _ in each.compared], order.wanted.run)
+    persona = await log.persona(order.wanted.run)
     makings = [
-        _Making(kind, Gathering(order.choice, system, others), kind.maker())
+        _Making(kind, Gathering(order.choice, system, others, persona), kind.maker())
         for kind in dict.fromkeys((order.kind, *order.seed_kinds))
     ]
     turns = 0
@@ -116,8 +117,11 @@ async def stats(log: LogReading, wanted: Wanted, kinds: Mapping[str, Kind]) -> d
     """How many rows of each kind the log would give before duplicates are removed, and how many turns it has."""
     feedback = await log.feedback(wanted.run)
     others = await log.some([other for each in feedback.values() for other, _ in each.compared], wanted.run)
+    persona = await log.persona(wanted.run)
     counts = Counter[str]({"turns": 0, **dict.fromkeys(kinds, 0)})
-    makings = [_Making(kind, Gathering(Choice(), lambda _: "", others), kind.maker()) for kind in kinds.values()]
+    makings = [
+        _Making(kind, Gathering(Choice(), lambda _: "", others, persona), kind.maker()) for kind in kinds.values()
+    ]
     async for turn in log.turns(wanted, feedback):
         counts["turns"] += 1
         for making in makings:

@@ -40,7 +40,9 @@ monday tuesday wednesday thursday friday saturday sunday january february march 
 october november december today tomorrow tonight and or for at on in to about euros dollars pounds
 """
 NO_SURNAMES: Final = NO_NAMES | frozenset(_NO_SURNAME.split())
-KEPT: Final = frozenset({"role", "type", "label", "labels", "selected_id", "id", "direction", "at", "tools", "rating"})
+KEPT: Final = frozenset(
+    {"role", "type", "label", "labels", "selected_id", "id", "direction", "at", "tools", "rating", "facet"}
+)
 """Keys whose values are Parley's own words."""
 
 

@@ -15,7 +15,8 @@ import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused
 from infra.event_log.reports import EVER
-from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, Payload, add, opinions
+from pipeline.export.persona import Persona
+from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, add, opinions
 from pipeline.log_files import Ask
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN
@@ -38,9 +39,9 @@ WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY turn, stream, stream_seq"""
 RUNS: Final = "SELECT DISTINCT run FROM events WHERE log_seq <= $upto ORDER BY run LIMIT 100"
-FEEDBACK: Final = """
-SELECT log_seq, payload::VARCHAR FROM events
-WHERE run = $run AND type = 'FeedbackRecorded' AND log_seq <= $upto AND log_seq > $after
+TOLD: Final = """
+SELECT log_seq, payload::VARCHAR, "user", time FROM events
+WHERE run = $run AND type = $type AND log_seq <= $upto AND log_seq > $after
 ORDER BY log_seq LIMIT $limit"""
 NAMES: Final = f"""
 SELECT name FROM (
@@ -119,20 +120,32 @@ class LogReading:
 
     async def feedback(self, run: str = LIVE_RUN) -> dict[str, Feedback]:
         """What people thought, by the turn's id."""
-        told: list[Payload] = []
+        return opinions([_payload(row[1]) for row in await self._told(run, "FeedbackRecorded")])
+
+    async def persona(self, run: str = LIVE_RUN) -> Persona:
+        """What was learned of people."""
+        told = await self._told(run, "PersonaUpdated")
+        return Persona.of(
+            [(str(user), datetime.fromisoformat(str(time)), _payload(fact)) for _, fact, user, time in told]
+        )
+
+    async def _told(self, run: str, kind: str) -> list[Sequence[Json]]:
+        """All rows of TOLD for one type of event."""
+        found: list[Sequence[Json]] = []
         after, limit = 0, FEEDBACK_PAGE
         while True:
+            asked: dict[str, Parameter] = {"run": run, "type": kind, "upto": self.upto, "after": after, "limit": limit}
             try:
-                table = await self._ask(FEEDBACK, {"run": run, "upto": self.upto, "after": after, "limit": limit})
+                rows = (await self._ask(TOLD, asked)).rows
             except QueryRefused:  # more bytes than the bus carries
                 if limit == 1:
                     raise
                 limit //= 2
                 continue
-            if not table.rows:
-                return opinions(told)
-            told += (_payload(payload) for _, payload in table.rows)
-            after = _whole(table.rows[-1][0])
+            if not rows:
+                return found
+            found += rows
+            after = _whole(rows[-1][0])
 
     async def names(self, run: str = LIVE_RUN) -> list[str]:
         """The users, and the persons that intents and skills were about."""

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, TypeAlias
 
 from pipeline.export.choosing import Choice
+from pipeline.export.persona import Persona
 from pipeline.export.turns import LoggedTurn
 
 Row: TypeAlias = dict[str, Any]
@@ -29,6 +30,7 @@ class Gathering:
     choice: Choice
     system: Callable[[LoggedTurn], str]
     others: Mapping[str, LoggedTurn] = field(default_factory=dict)  # turns that feedback compares with
+    persona: Persona = field(default_factory=Persona)
     left_out: dict[str, int] = field(default_factory=dict)
 
     def skip(self, reason: str) -> None:

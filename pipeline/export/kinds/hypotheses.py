@@ -21,19 +21,19 @@ def _maker() -> Maker:
         unanswered = clarifications.unanswered
         answered = clarifications.heard(turn)
         if answered is not None:
-            yield _row(answered)
+            yield _row(answered, gathering)
         elif clarifications.unanswered > unanswered:
             gathering.skip("asked back, and not answered by the next turn")
 
     return rows
 
 
-def _row(answered: Clarified) -> Draft:
+def _row(answered: Clarified, gathering: Gathering) -> Draft:
     turn, options = answered.turn, answered.options
     goals = [str(entry.get("user", "")) for entry in (turn.asked or {}).get("history", ())][-_GOALS_MAX:]
     row: Row = {
         "user_input": turn.text,
-        "context": {"recent_goals": goals},
+        "context": {"recent_goals": goals, "persona_facets": _facets(turn, gathering)},
         "hypotheses": [
             {"id": f"h{place}", "question": option.question, "confidence": option.confidence}
             for place, option in enumerate(options, start=1)
@@ -45,12 +45,22 @@ def _row(answered: Clarified) -> Draft:
     return Draft(row, turn, key=(turn.text, *asked), apart=str(row["selected_id"]), preferred=True)
 
 
+def _facets(turn: LoggedTurn, gathering: Gathering) -> list[dict[str, object]]:
+    """How the person liked to be answered at that time: a list, since every row of a table has the same columns."""
+    stood = gathering.persona.at(turn.user, turn.time)
+    return [{"facet": facet, "value": value} for facet, value in sorted(stood.items())]
+
+
 def _seed_row(draft: Draft, row: Row, user: str) -> Row:
     return {
         "timestamp": seed_time(draft.turn),
         "user_id": user,
         "user_input": row["user_input"],
-        "context": {"persona_facets": {}, **row["context"], "preferences": []},
+        "context": {
+            "persona_facets": {each["facet"]: each["value"] for each in row["context"]["persona_facets"]},
+            "recent_goals": row["context"]["recent_goals"],
+            "preferences": [],
+        },
         "hypotheses": row["hypotheses"],
         "selected_id": row["selected_id"],
         "label": row["label"],
@@ -62,7 +72,7 @@ HYPOTHESES: Final = Kind(
     "questions asked back about what was meant, and whether the person agreed",
     {
         "user_input": "VARCHAR",
-        "context": "STRUCT(recent_goals VARCHAR[])",
+        "context": 'STRUCT(recent_goals VARCHAR[], persona_facets STRUCT(facet VARCHAR, "value" DOUBLE)[])',
         "hypotheses": 'STRUCT("id" VARCHAR, question VARCHAR, confidence DOUBLE)[]',
         "selected_id": "VARCHAR",
         "label": "VARCHAR",

@@ -291,7 +291,7 @@ async def test_a_question_asked_back_and_its_answer_are_a_hypothesis_in_the_seed
         "selected_id": selected,
         "label": label,
     }
-    assert not (tmp_path / "seed" / "persona_updates.jsonl").exists()
+    assert not (tmp_path / "seed" / "persona_updates.jsonl").exists(), "nothing was learned, so no file claims it"
 
 
 def which(*titles: str) -> TaskOutcome:
@@ -402,3 +402,59 @@ async def test_other_peoples_conversations_answer_nothing(talks: "Talks", export
     await exported("hypotheses", tmp_path / "out")
 
     assert rows(tmp_path / "out") == []
+
+
+async def test_what_was_learned_of_a_person_is_a_row_with_what_moved_and_a_line_in_the_seeds_file(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    from pipeline.export.catalogue import KINDS
+
+    first = talks.say("tell me about cats", "Cats purr.", confidence=0.3)
+    later = talks.say("and about dogs?", "Dogs bark.")
+    talks.say("nothing to learn from", "No.")
+    talks.learn(first, facets={"concise": 0.7})
+    talks.learn(later, facets={"concise": 0.62, "patient": 0.5}, reason="too brief, says anna")
+    talks.learn(later, user="bob", facets={"concise": 0.1}, before={"concise": 0.2})
+
+    seed = {"seed_kinds": (KINDS["persona"],), "seed_folder": tmp_path / "seed"}
+    done = await exported("persona", tmp_path / "out", **seed)
+
+    told = sorted(rows(tmp_path / "out"), key=lambda row: -row["facets"][0]["value"])
+    assert [row["facets"] for row in told] == [
+        [{"facet": "concise", "before": None, "update": None, "value": 0.7}],
+        [
+            {"facet": "concise", "before": 0.7, "update": -0.08, "value": 0.62},
+            {"facet": "patient", "before": None, "update": None, "value": 0.5},
+        ],
+        [{"facet": "concise", "before": 0.2, "update": -0.1, "value": 0.1}],
+    ]
+    assert (told[1]["user_input"], told[1]["reply"]) == ("and about dogs?", "Dogs bark.")
+    assert told[1]["reason"] == "too brief, says [NAME_1]"
+    assert done.left_out == {"nothing was learned from it": 1}
+    lines = (tmp_path / "seed" / "persona_updates.jsonl").read_text().splitlines()
+    [sample] = [each for each in map(json.loads, lines) if "patient" in each["facets_after"]]
+    assert sample == {
+        "timestamp": sample["timestamp"],
+        "user_id": "[NAME_1]",
+        "signals": {"user_input": "and about dogs?", "success": True, "feedback": "too brief, says [NAME_1]"},
+        "facets_before": {"concise": 0.7},
+        "updates": {"concise": -0.08},
+        "facets_after": {"concise": 0.62, "patient": 0.5},
+    }
+
+
+async def test_a_hypothesis_tells_how_the_person_liked_to_be_answered_at_that_time(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    talks.learn(talks.say("tell me about cats", "Cats purr."), facets={"concise": 0.7})
+    await talks.written()
+    conversation = new_id()
+    offered(talks, "milk", IntentLabel.CREATE_REMINDER, OFFERED, conversation)
+    talks.say("yes", "Done.", conversation=conversation, number=2)
+    await talks.written()
+    talks.learn(talks.say("tell me about dogs", "Dogs bark."), facets={"concise": 0.1})
+
+    await exported("hypotheses", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert row["context"]["persona_facets"] == [{"facet": "concise", "value": 0.7}]

@@ -45,6 +45,7 @@ def talk(talks: "Talks") -> None:
         asked = f"what about the number {number * 15485863} of all numbers?"
         judged = talks.say(asked, "", candidates=(first, second), totals=(0.9, 0.5), **told)
         talks.judge(judged, rating="up" if number % 2 else "down", comment=f"remark {number * 31337}")
+        talks.learn(judged, facets={("concise", "patient")[number % 2]: number / 12}, reason=f"seen {number * 31337}")
         label, slots, message = SKILLS[number % 2]
         outcome = TaskOutcome(skill=label, success=True, message=message.format(number=number * 7907))
         did = f"please do thing {number * 1299709} for me"
