@@ -16,9 +16,9 @@ from pipeline.export.splitting import TEST_PERCENT
 from schemas.ids import LIVE_RUN
 
 NOT_MASKED: Final = (
-    "names that no intent, skill or user id told the log, organisations, places without a street or a postcode, "
-    "numbers spelt in words, birthdays, phones of other countries without their +code, and whatever only its meaning "
-    "makes personal; read a sample before you give the data away"
+    'names that no intent, skill or user id told the log and that stand behind no such word as "call", organisations, '
+    "places without a street or a postcode, numbers spelt in words, birthdays, phones of other countries without their "
+    "+code, and whatever only its meaning makes personal; read a sample before you give the data away"
 )
 _LOADS: Final = {
     "sft": "TRL SFTTrainer, axolotl (type: chat_template) and unsloth read `messages`; `tools` is JSON text. "

@@ -88,7 +88,7 @@ def prepare(
 ) -> Prepared:
     """The examples of all files, in their order."""
     prepared = Prepared()
-    masking = Masking(()) if wanted.mask else None
+    masking = Masking((), spoken=False) if wanted.mask else None
     seen: dict[str, int] = {}  # paragraphs: the file that had it first
     chunks: list[_Chunk] = []
     titles: list[str] = []
