@@ -26,10 +26,12 @@ _INTRODUCED: Final = re.compile(
     r"|\b(?i:my name is|my name's) (?!(?:not|on|in|the|a|an|what|too|so|very)\b)(?P<lower>[^\W\d_]+)"
 )
 _CUED: Final = regex.compile(
-    r"\b(?i:call|phone|ring|text|message|e-?mail|meet|visit|invite|tell|ask|thank|pick up|drop off"
+    r" (?=\p{Lu})(?<=\b(?i:call|phone|ring|text|message|e-?mail|meet|visit|invite|tell|ask|thank|pick up|drop off"
     r"|(?:write|talk|speak|call|letter|mail) to|(?:talk|speak|meeting|appointment|lunch|dinner|breakfast|coffee) with"
-    r"|(?:gift|present|card|cake) for)(?P<cued>(?: \p{Lu}[\w’-]+){1,3})(?!\w)"
-    r"|(?<![^\s(])(?P<owner>\p{Lu}[\w-]+(?: \p{Lu}[\w-]+)?)(?=['’]s (?:birthday|party|wedding|house|place|flat"
+    r"|(?:gift|present|card|cake) for) )(?P<name>\p{Lu}[\w’-]+(?: \p{Lu}[\w’-]+){0,2})(?!\w)"
+)
+_OWNER: Final = regex.compile(
+    r"(?<![^\s(])(?P<name>\p{Lu}[\w-]+(?: \p{Lu}[\w-]+)?)(?=['’]s (?:birthday|party|wedding|house|place|flat"
     r"|number|address|e?-?mail|car|phone|mother|father|parents|brother|sister|wife|husband|son|daughter)\b)"
 )
 """Capitalised words where people name each other: "call Tom Becker", "Tom's birthday"."""
@@ -167,13 +169,13 @@ def _introduced(text: str) -> list[tuple[int, int]]:
 
 def _cued(text: str) -> Iterator[tuple[int, int]]:
     """Names where somebody is to be called, met or told something, and before what is theirs."""
-    for match in _CUED.finditer(text):
-        start, end = match.span("cued" if match["cued"] else "owner")
+    owners = _OWNER.finditer(text) if "'s " in text or "’s " in text else ()
+    for match in (*_CUED.finditer(text), *owners):
+        start, end = match.span("name")
         for word in _WORDS.finditer(text, start, end):
             if word.group().casefold() in NO_SURNAMES:
                 end = word.start()
                 break
-        start += len(text[start:end]) - len(text[start:end].lstrip())
         if found := text[start:end].rstrip():
             yield start, start + len(found)
 
