@@ -7,7 +7,7 @@ folders and options that cannot be.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import settings as configuration
-from infra.packages import say
+from infra.packages import progress, say
 from infra.settings import SettingsError
 from infra.tokenizing.factory import EXPECTED, FIELD, opened
 from infra.tokenizing.port import TokenizerFailed
 from infra.weights import WeightsMissing
 from pipeline.export.splitting import Split, split_of_file
 from pipeline.texts import card, folder, writing
-from pipeline.texts.folder import Folder
+from pipeline.texts.folder import Folder, TextFile
 from pipeline.texts.preparing import TOKENS_LEAST, TOKENS_MOST, Wanted, prepare
 from schemas.errors import InvalidField
 from stages.chat.sentences import whole_sentences
@@ -58,7 +58,7 @@ def _prepared(given: argparse.Namespace) -> int:
     found = folder.read(given.folder)
     token = configuration.load().hf_token
     with opened(given.tokenizer, token.get_secret_value() if token else None) as tokenizer:
-        prepared = prepare(found.files, split, wanted, tokenizer.count, whole_sentences)
+        prepared = prepare(_told(found.files), split, wanted, tokenizer.count, whole_sentences)
         name = tokenizer.name
     files = writing.write(given.out, prepared)
     option = [FIELD, name] if given.tokenizer else []
@@ -70,6 +70,14 @@ def _prepared(given: argparse.Namespace) -> int:
         _tell(told, given.out)
     _note(found, told, given.validation)
     return 0 if prepared.examples else 1
+
+
+def _told(files: Sequence[TextFile]) -> Iterator[TextFile]:
+    """The files, and on a terminal how far they are: a megabyte takes half a minute."""
+    for place, file in enumerate(files, start=1):
+        if sys.stderr.isatty():
+            progress(f"{place} of {len(files)} files: {file.name}", place == len(files))
+        yield file
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -5,7 +5,7 @@ prompt that says how its file is written. A file is one document, and goes to on
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -84,7 +84,7 @@ class _Chunk:
 
 
 def prepare(
-    files: Sequence[TextFile], split_of: Callable[[str], Split], wanted: Wanted, count: Count, sentences_of: Sentences
+    files: Iterable[TextFile], split_of: Callable[[str], Split], wanted: Wanted, count: Count, sentences_of: Sentences
 ) -> Prepared:
     """The examples of all files, in their order."""
     prepared = Prepared()
