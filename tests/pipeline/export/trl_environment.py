@@ -1,4 +1,4 @@
-"""The environment with TRL and `datasets` (`.venv-trl`), made when it is not there yet: about 40 s and 400 MB.
+"""The environment with TRL and `datasets` (`.venv-trl`), made when it is not there yet: about a minute and 580 MB.
 
 TRL declares torch and accelerate; what reads and checks data needs neither, so requirements-trl.lock leaves them out.
 """
