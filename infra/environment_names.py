@@ -24,6 +24,7 @@ WELL_KNOWN: Final[Mapping[str, Keys]] = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("telemetry", "otlp_endpoint"),
     "HF_TOKEN": ("hf_token",),
     "ENABLE_TRAINING_DATA_COLLECTION": ("training_data",),
+    "TRAINING_DATA_DIR": ("training_data_dir",),
     **dict.fromkeys(BASE_URLS, ("engine", "base_url")),
     "VLLM_PORT": ("vllm", "port"),
     "VLLM_SERVER_PORT": ("vllm", "port"),

@@ -10,12 +10,13 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from phonenumbers import Leniency, PhoneNumberMatcher
 from stdnum import iban, luhn
 
 Kind = Literal["EMAIL", "URL", "IBAN", "CARD", "IP", "PHONE", "ADDRESS"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 REGIONS: Final = ("US", "GB", "DE", "FR")  # whose phones are known without their +code
 PHONE_DIGITS_MIN: Final = 7
 

@@ -260,6 +260,7 @@ class Settings(Section):
     blobs: Literal["files", "nats"] = "files"
     hf_token: SecretStr | None = None  # for hub models that are not open to everybody
     training_data: bool = True  # False: the log keeps operations only, nothing of what was said
+    training_data_dir: Path | None = None  # where exports also write the files with the seed's names; None: nowhere
     prompts: Path | None = None  # a folder of own prompts; each file in it goes before the shipped one
     bus: BusSettings = BusSettings()
     engine: EngineSettings = EngineSettings()

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from infra.blobs.port import BlobStore
 from infra.bus.connection import Bus
@@ -23,15 +23,17 @@ from schemas.catalogue import arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import SCHEMA_VERSION, Event, Fact, Meta
 from schemas.ids import LIVE_RUN
-from schemas.intake import AudioSubmitted, FeedbackGiven, InterruptRequested, Submission
+from schemas.intake import AudioSubmitted, InterruptRequested, Submission
 from schemas.speech import ApologySpoken
-from schemas.turns import FeedbackRecorded, TurnEnd, TurnFailed
+from schemas.turns import TurnEnd, TurnFailed
 
 SUBMIT_TRIES: Final = 3  # each waits for the bus's acknowledgement for some seconds
 SUBMIT_AGAIN_S: Final = 0.5
 APOLOGY_GRACE_S: Final = 5.0  # after a failure: as long as the voice may take to tell of it
 RECORDED_WITHIN_S: Final = 15.0  # feedback: it waits for nothing but the keeper
 END_GRACE_S: Final = 15.0  # after the turn's own deadline: then the keeper itself must be gone
+
+F = TypeVar("F", bound=Fact)
 
 
 class NoEnd(Exception):
@@ -172,25 +174,27 @@ class FrontEnd:
             except TimeoutError:
                 raise NoEnd(f"turn {meta.turn} has not ended within {END_GRACE_S:.0f} s; see `parley status`") from None
 
-    async def give(self, feedback: FeedbackGiven, about: Meta) -> FeedbackRecorded:
-        """Submit feedback on the turn `about` in its user's name and return what is on the record.
+    async def give(self, said: Fact, about: Meta, recorded: type[F]) -> F:
+        """Submit feedback on the turn `about`, or what was learned from it, in its user's name.
+
+        Returns what is on the record.
 
         Raises NoEnd when the keeper does not record it, BusUnavailable.
         """
-        update = {"id": new_id(), "type": type(feedback).__name__, "time": self._clock.now(), "number": 0}
+        update = {"id": new_id(), "type": type(said).__name__, "time": self._clock.now(), "number": 0}
         update |= {"cause": None, "stage": "front-end", "deadline": None, "schema_version": SCHEMA_VERSION}
         meta = about.model_copy(update=update)
         async with self._followed(meta) as coming:
-            await self._submit(Event[Fact].first(feedback, meta))
+            await self._submit(Event[Fact].first(said, meta))
             try:
                 async with asyncio.timeout(RECORDED_WITHIN_S):
                     while True:
                         event = (await coming.get()).event
-                        if isinstance(event.fact, FeedbackRecorded) and event.meta.cause == meta.id:
+                        if isinstance(event.fact, recorded) and event.meta.cause == meta.id:
                             return event.fact
             except TimeoutError:
                 raise NoEnd(
-                    f"the feedback was accepted, but not recorded within {RECORDED_WITHIN_S:.0f} s; "
+                    f"it was accepted, but not recorded within {RECORDED_WITHIN_S:.0f} s; "
                     "look at `parley status` and `parley dead list`"
                 ) from None
 

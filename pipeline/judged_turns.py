@@ -64,7 +64,7 @@ def refuse_unless_own(field: str, turn: str, found: Judged | None, user: str) ->
     if found is None:
         raise InvalidField(field, turn, "a turn that the log has; `parley log query 'FROM turns'` lists them")
     if found.meta.user != user:
-        raise InvalidField(field, turn, f"a turn of the user {user!r} (--user says whose feedback it is)")
+        raise InvalidField(field, turn, f"a turn of the user {user!r} (--user says in whose name)")
     return found.meta
 
 

@@ -17,7 +17,7 @@ from infra.state.turns import Sentence, Turn
 from pipeline.books import Books, Words
 from pipeline.turn_ends import failed
 from pipeline.turn_limits import refusal_of
-from schemas import chat, intake, speech
+from schemas import chat, intake, persona, speech
 from schemas import turns as said
 from schemas.catalogue import decode
 from schemas.errors import InvalidField
@@ -41,6 +41,7 @@ SAYS: Final = (
     said.TurnInterrupted,
     said.ApologyRequested,
     said.FeedbackRecorded,
+    persona.PersonaUpdated,
 )
 _NEWER: Final = "interrupted by a newer turn"
 _OPENED, _ENDED, _APOLOGY = 0, 1, 2  # the index of what the keeper says because of a submission
@@ -65,7 +66,7 @@ class Keeper:
     async def handle(self, event: Event[Any]) -> Words:
         """Take in one event; what is to be said because of it. A repetition changes nothing and says nothing.
 
-        Raises InvalidField for feedback on what is known to be somebody else's turn.
+        Raises InvalidField for feedback, or what was learned, from a turn that is known to be somebody else's.
         """
         async with self._books() as tx:
             match event.fact:
@@ -74,7 +75,12 @@ class Keeper:
                 case intake.InterruptRequested() as request:
                     await self._stop_on_request(tx, event.meta, request)
                 case intake.FeedbackGiven() as given:
-                    await self._record(tx, event, given)
+                    await self._refuse_others(tx, event.meta, given.about, "fact.about")
+                    await self._refuse_others(tx, event.meta, given.compared_with, "fact.compared_with")
+                    await self._say(tx, event, _OPENED, said.FeedbackRecorded(**given.model_dump()))
+                case persona.PersonaGiven() as given:
+                    await self._refuse_others(tx, event.meta, given.about, "fact.about")
+                    await self._say(tx, event, _OPENED, persona.PersonaUpdated(**given.model_dump()))
                 case _:
                     await self._note(tx, event)
         return tx.words
@@ -171,18 +177,18 @@ class Keeper:
         if turn is not None and turn.status in ("open", "waiting") and turn.conversation == meta.conversation:
             await self._interrupt(tx, turn, request.reason, by=None, played=request.sentences_played)
 
-    async def _record(self, tx: Books, event: Event[Any], given: intake.FeedbackGiven) -> None:
-        """Whose turns they are is known while the books have them; a front-end can ask the log about older ones."""
-        meta = event.meta
-        for field, about in (("fact.about", given.about), ("fact.compared_with", given.compared_with)):
-            turn = await turns.find(tx, meta.model_copy(update={"turn": about})) if about else None
-            if turn is None:
-                continue
-            if _submission(turn).meta.user != meta.user:
-                raise InvalidField(field, about, f"a turn of the user {meta.user!r}, who gives the feedback")
-            if about == given.about and turn.conversation != meta.conversation:
-                raise InvalidField("meta.conversation", meta.conversation, f"{turn.conversation}, that of the turn")
-        await self._say(tx, event, _OPENED, said.FeedbackRecorded(**given.model_dump()))
+    async def _refuse_others(self, tx: Books, meta: Meta, about: str | None, field: str) -> None:
+        """Whose a turn is is known while the books have it; a front-end can ask the log about older ones.
+
+        Raises InvalidField when it is another user's, or, of what is said on its own subject, another conversation's.
+        """
+        turn = await turns.find(tx, meta.model_copy(update={"turn": about})) if about else None
+        if turn is None:
+            return
+        if _submission(turn).meta.user != meta.user:
+            raise InvalidField(field, about, f"a turn of the user {meta.user!r}, who speaks of it")
+        if field == "fact.about" and turn.conversation != meta.conversation:
+            raise InvalidField("meta.conversation", meta.conversation, f"{turn.conversation}, that of the turn")
 
     # What the stages tell
 

@@ -32,6 +32,7 @@ from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
 from schemas.intake import FeedbackGiven, InterruptRequested, Submission
+from schemas.persona import PersonaGiven
 from schemas.turns import TurnEnd
 
 SLOTS = 4
@@ -172,12 +173,12 @@ class Keeping:
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:
         """What cannot be taken is kept as a dead letter, and its turn, if the subject names one, fails.
 
-        Feedback opens no turn, so none fails.
+        Feedback and what was learned of a person open no turn, so none fails.
         """
         self.counts.dead += 1
         failure = dead_letters.failure_of(keeper.NAME, error, delivery.attempt)
         await dead_letters.bury(self._bus, delivery, failure, error)
-        if delivery.subject.endswith(f".{FeedbackGiven.token}"):
+        if delivery.subject.endswith((f".{FeedbackGiven.token}", f".{PersonaGiven.token}")):
             return
         with contextlib.suppress(SchemaError):
             meta = dead_letters.meta_of_subject(delivery, self._clock)

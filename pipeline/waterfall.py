@@ -13,7 +13,9 @@ from infra.event_log.port import Json, Table
 
 SQL: Final = (
     "SELECT stage, cause, type, time, queue_ms, work_ms, attempt, payload FROM events "
-    "WHERE turn = $turn AND run = $run AND type <> 'FeedbackRecorded' ORDER BY stream_seq"  # said long after the end
+    "WHERE turn = $turn AND run = $run "
+    "AND type NOT IN ('FeedbackRecorded', 'PersonaUpdated') "  # said long after the end
+    "ORDER BY stream_seq"
 )
 
 

@@ -5,12 +5,16 @@ from typing import Any, Final, TypeVar
 
 import pydantic
 
-from schemas import chat, intake, intents, replay, speech, tasks, turns
+from schemas import chat, intake, intents, persona, replay, speech, tasks, turns
 from schemas.errors import InvalidField, NewerSchema, SchemaError
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
 
 TURN_SUBMISSIONS: Final[tuple[type[Fact], ...]] = (intake.TextSubmitted, intake.AudioSubmitted)
-REQUESTS: Final[tuple[type[Fact], ...]] = (intake.InterruptRequested, intake.FeedbackGiven)
+REQUESTS: Final[tuple[type[Fact], ...]] = (
+    intake.InterruptRequested,
+    intake.FeedbackGiven,
+    persona.PersonaGiven,
+)
 SUBMISSIONS: Final[tuple[type[Fact], ...]] = (*TURN_SUBMISSIONS, *REQUESTS)
 FACTS: Final[tuple[type[Fact], ...]] = (
     turns.TextTurnOpened,
@@ -31,6 +35,7 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     speech.ApologySpoken,
     turns.StageFailed,
     turns.FeedbackRecorded,
+    persona.PersonaUpdated,
     tasks.ReminderDue,
     replay.TurnReplayed,
 )

@@ -12,7 +12,7 @@ PARTITIONS = 256  # fixed for ever: a conversation's partition is part of every 
 TURN_END = "TurnEnded"  # all three ends of a turn share one subject, so that the bus refuses a second
 
 INTAKE_STREAM = "PARLEY_INTAKE"  # turns; refuses when Parley is full
-REQUEST_STREAM = "PARLEY_REQUESTS"  # interruptions and feedback, which are taken also then
+REQUEST_STREAM = "PARLEY_REQUESTS"  # interruptions, feedback, persona updates, which are taken also then
 EVENT_STREAM = "PARLEY_EVENTS"
 DEAD_STREAM = "PARLEY_DEAD"
 ADVISORY_STREAM = "PARLEY_ADVISORIES"

@@ -21,7 +21,7 @@ KEPT: Final = frozenset(
     }
 )
 """Names of texts that are Parley's own."""
-LEFT_OUT: Final = frozenset({"slots", "data", "history"})
+LEFT_OUT: Final = frozenset({"slots", "data", "history", "facets", "before"})
 """Names of what is emptied whole: its very shape tells what was said."""
 
 

@@ -11,6 +11,7 @@ from pipeline.cli import (
     intents,
     log,
     looking,
+    persona,
     prompts,
     replay,
     report,
@@ -46,6 +47,7 @@ app.command()(report.report)
 app.add_typer(log.app, name="log")
 app.add_typer(export.app, name="export")
 app.add_typer(replay.app, name="replay")
+app.add_typer(persona.app, name="persona")
 app.add_typer(engine.app, name="engine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(intents.app, name="intents")

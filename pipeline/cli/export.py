@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ from pipeline.cli.joining import note
 from pipeline.cli.moments import MOMENT, moment
 from pipeline.cli.reaching_log import asking
 from schemas.errors import InvalidField
-from schemas.ids import checked_uuid7
+from schemas.ids import LIVE_RUN, checked_token, checked_uuid7
 
 if TYPE_CHECKING:
     from pipeline.export.exporting import Done, Order
@@ -28,7 +27,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-TRAINING_DATA_DIR = "TRAINING_DATA_DIR"
 HELP = {
     "sft": "Whole exchanges to imitate: {messages}, with {tools} where a skill acted.",
     "dpo": "Pairs of replies, the better first: {prompt, chosen, rejected}.",
@@ -36,7 +34,7 @@ HELP = {
     "ranking": "Candidates with their scores, and which was chosen.",
     "feedback": "What people thought of replies: {prompt, completion, label} and their words.",
     "hypotheses": "Questions asked back about what was meant, and whether the person agreed.",
-    "persona": "Nothing: no persona is learned. Says so.",
+    "persona": "What was learned of how people like to be answered: facets that moved, and why.",
 }
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="A new or empty folder, or an earlier export of the same kind.")]
@@ -52,6 +50,7 @@ SeedNames = Annotated[
     bool,
     typer.Option("--seed-names", help="Also user_feedback.jsonl, ranking_data.jsonl, … ; on with TRAINING_DATA_DIR."),
 ]
+Run = Annotated[str, typer.Option("--run", help="The run: live, or the name of a replay.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
@@ -60,6 +59,7 @@ def _command(name: str) -> Callable[..., None]:
         out: Out,
         since: Since = None,
         conversation: Conversation = None,
+        run: Run = LIVE_RUN,
         include_failed: Failed = False,
         include_interrupted: Interrupted = False,
         include_low_confidence: LowConfidence = False,
@@ -77,11 +77,11 @@ def _command(name: str) -> Callable[..., None]:
 
             if form not in FORMATS:
                 raise InvalidField("--format", form, f"one of {', '.join(FORMATS)}")
-            folder = os.environ.get(TRAINING_DATA_DIR)
+            folder = configuration.load().training_data_dir
             order = Order(
                 kind=KINDS[name],
                 out=out,
-                wanted=_wanted(since, conversation),
+                wanted=_wanted(since, conversation, run),
                 choice=Choice(
                     failed=include_failed,
                     interrupted=include_interrupted,
@@ -91,7 +91,7 @@ def _command(name: str) -> Callable[..., None]:
                 format=form,
                 mask=mask,
                 seed_kinds=SEED_KINDS if seed_names or folder else (),
-                seed_folder=Path(folder) if folder else None,
+                seed_folder=folder,
             )
             _tell(order, *asyncio.run(_export(order)), as_json=as_json)
 
@@ -99,25 +99,15 @@ def _command(name: str) -> Callable[..., None]:
     return exported
 
 
-for _name in ("sft", "dpo", "intent", "ranking", "feedback", "hypotheses"):
+for _name in HELP:
     app.command(_name)(_command(_name))
 
 
-@app.command(help=HELP["persona"])
-def persona(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Not used: there is nothing to write.")] = None,
-) -> None:
-    del out
-    from pipeline.export.catalogue import NO_PERSONA
-
-    print(NO_PERSONA)
-
-
 @app.command()
-def stats(since: Since = None, conversation: Conversation = None, as_json: AsJson = False) -> None:
+def stats(since: Since = None, conversation: Conversation = None, run: Run = LIVE_RUN, as_json: AsJson = False) -> None:
     """How much training data the log holds, by kind and by the seed's names."""
     with exits.told():
-        counts = asyncio.run(_stats(since, conversation))
+        counts = asyncio.run(_stats(_wanted(since, conversation, run)))
         if as_json:
             print(json.dumps(counts))
             return
@@ -128,13 +118,15 @@ def stats(since: Since = None, conversation: Conversation = None, as_json: AsJso
         Console().print(table)
 
 
-def _wanted(since: str | None, conversation: str | None) -> "Wanted":
+def _wanted(since: str | None, conversation: str | None, run: str) -> "Wanted":
     from infra.event_log.reports import EVER
     from pipeline.export.reading import Wanted
 
     if conversation is not None:
         checked_uuid7("--conversation", conversation)
-    return Wanted(moment("--since", since, configuration.load().time_zone) if since is not None else EVER, conversation)
+    checked_token("--run", run)
+    begin = moment("--since", since, configuration.load().time_zone) if since is not None else EVER
+    return Wanted(begin, conversation, run)
 
 
 async def _export(order: "Order") -> "tuple[Done, int]":
@@ -148,6 +140,7 @@ async def _export(order: "Order") -> "tuple[Done, int]":
     prompts = SystemPrompts(configuration.load().prompts)
     async with asking() as ask:
         log = await LogReading.opened(ask)
+        await log.refuse_unless_there("--run", order.wanted.run)
         writing.prepare(order.out, order.kind.name)
         done = await export(order, log, prompts.of)
     told = card.card(order, done, prompts.older)
@@ -156,19 +149,20 @@ async def _export(order: "Order") -> "tuple[Done, int]":
     return done, prompts.older
 
 
-async def _stats(since: str | None, conversation: str | None) -> dict[str, int]:
+async def _stats(wanted: "Wanted") -> dict[str, int]:
     from pipeline.export.catalogue import KINDS, SEED_COUNTS
     from pipeline.export.exporting import stats
     from pipeline.export.reading import LogReading
 
     async with asking() as ask:
-        counts = await stats(await LogReading.opened(ask), _wanted(since, conversation), KINDS)
+        log = await LogReading.opened(ask)
+        await log.refuse_unless_there("--run", wanted.run)
+        counts = await stats(log, wanted, KINDS)
     return counts | {name: counts.get(kind, 0) for name, kind in SEED_COUNTS.items()}
 
 
 def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
     from pipeline.export.card import card
-    from pipeline.export.catalogue import NO_PERSONA
 
     if as_json:
         print(json.dumps(card(order, done, older)))
@@ -183,6 +177,7 @@ def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
     for one in (*done.files, *done.seed_files):
         table.add_row(one.name, str(one.rows), str(one.size_bytes), one.sha256[:12])
     console.print(table)
+    written = {one.name for one in done.seed_files}
     console.print(f"left out    {_counted(done.left_out)}", markup=False)
     without = done.without
     found = {"exact": without.exact, "near": without.near, "of these across the splits": without.leaking}
@@ -192,8 +187,8 @@ def _tell(order: "Order", done: "Done", older: int, *, as_json: bool) -> None:
         console.print(
             f"prompts     {older} turns are told with today's system prompt, not the one they were answered with"
         )
-    if order.seed_kinds:
-        note(NO_PERSONA)
+    if order.seed_kinds and (missing := [kind.seed_name for kind in order.seed_kinds if kind.seed_name not in written]):
+        note(f"not written, since the log holds nothing for them: {', '.join(map(str, missing))}")
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -106,7 +106,7 @@ async def _give(given: FeedbackGiven, user: str | None, run: str) -> FeedbackRec
             compared = await judged_turns.find(bus, settings.tenant, run, other)
             judged_turns.refuse_unless_own("--over", other, compared, whose)
         front_end = FrontEnd(bus, await wiring.blobs_of(settings, bus), settings, SystemClock())
-        return await front_end.give(given, about)
+        return await front_end.give(given, about, FeedbackRecorded)
 
 
 def _told(recorded: FeedbackRecorded) -> str:

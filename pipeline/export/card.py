@@ -13,11 +13,12 @@ from pipeline.export import reading
 from pipeline.export.deduplication import Without
 from pipeline.export.exporting import Done, Order
 from pipeline.export.splitting import TEST_PERCENT
+from schemas.ids import LIVE_RUN
 
 NOT_MASKED: Final = (
-    "names that no intent, skill or user id told the log, organisations, places without a street or a postcode, "
-    "numbers spelt in words, birthdays, phones of other countries without their +code, and whatever only its meaning "
-    "makes personal; read a sample before you give the data away"
+    'names that no intent, skill or user id told the log and that stand behind no such word as "call", organisations, '
+    "places without a street or a postcode, numbers spelt in words, birthdays, phones of other countries without their "
+    "+code, and whatever only its meaning makes personal; read a sample before you give the data away"
 )
 _LOADS: Final = {
     "sft": "TRL SFTTrainer, axolotl (type: chat_template) and unsloth read `messages`; `tools` is JSON text. "
@@ -36,7 +37,7 @@ def card(order: Order, done: Done, older_prompts: int) -> dict[str, Any]:
         "rows": dict(done.rows),
         "turns_read": done.turns,
         "left_out": dict(done.left_out),
-        "duplicates": _duplicates(done.without),
+        "duplicates": duplicates(done.without),
         "split": {"by": "hash of the conversation's id", "test_percent": TEST_PERCENT},
         "masked": dict(done.masked) if order.mask else None,
         "not_masked": NOT_MASKED if order.mask else "everything: masking was switched off",
@@ -48,7 +49,11 @@ def card(order: Order, done: Done, older_prompts: int) -> dict[str, Any]:
             "conversation": wanted.conversation,
             "upto_log_seq": done.upto,
             "confidence_min": choice.confidence_min,
-            "sql": {"turns": reading.IDS.strip(), "events": reading.PAGE.strip(), "feedback": reading.FEEDBACK.strip()},
+            "sql": {
+                "turns": reading.IDS.strip(),
+                "events": reading.PAGE.strip(),
+                "feedback and persona": reading.TOLD.strip(),
+            },
         },
         "files": [
             {"name": one.name, "rows": one.rows, "bytes": one.size_bytes, "sha256": one.sha256} for one in done.files
@@ -62,6 +67,7 @@ def command(order: Order) -> str:
     told = [
         *(["--since", wanted.since.isoformat()] if wanted.since != EVER else []),
         *(["--conversation", wanted.conversation] if wanted.conversation else []),
+        *(["--run", wanted.run] if wanted.run != LIVE_RUN else []),
         *(["--include-failed"] if choice.failed else []),
         *(["--include-interrupted"] if choice.interrupted else []),
         *(["--include-low-confidence"] if choice.low_confidence else []),
@@ -74,12 +80,7 @@ def command(order: Order) -> str:
 
 def readme(told: Mapping[str, Any]) -> str:
     """The card for people, with the head from which `datasets` knows the files."""
-    data = [one["name"] for one in told["files"] if "/" not in one["name"]]
-    suffix = "jsonl" if any(name.endswith(".jsonl") for name in data) else "parquet"
-    head = ["---", "configs:", "- config_name: default", "  data_files:"]
-    for split, rows in told["rows"].items():
-        if rows:
-            head += [f"  - split: {split}", f"    path: {split}.{suffix}"]
+    head = data_files(told)
     query = told["query"]
     loads = _LOADS.get(told["kind"])
     masked = told["masked"]
@@ -97,23 +98,23 @@ def readme(told: Mapping[str, Any]) -> str:
             *(["", loads] if loads else []),
             "",
             "## Rows",
-            *_table(("split", "rows"), list(told["rows"].items())),
+            *table(("split", "rows"), list(told["rows"].items())),
             "",
             f"A conversation is wholly in one split: {told['split']['test_percent']} % of them, by a hash of the id, "
             "are test.",
             "",
             "## Left out",
-            *_table(("why", "turns or pairs"), [*told["left_out"].items(), *told["duplicates"].items()]),
+            *table(("why", "turns or pairs"), [*told["left_out"].items(), *told["duplicates"].items()]),
             *_prompts(told["system_prompts_of_today"]),
             "",
             "## Personal data",
-            *(_table(("masked as", "places"), list(masked.items())) if masked else [""]),
+            *(table(("masked as", "places"), list(masked.items())) if masked else [""]),
             *(["nothing was found to mask"] if masked == {} else []),
             "",
             f"Not masked: {told['not_masked']}.",
             "",
             "## Files",
-            *_table(
+            *table(
                 ("file", "rows", "bytes", "sha256"),
                 [(one["name"], one["rows"], one["bytes"], one["sha256"]) for one in told["files"]],
             ),
@@ -124,11 +125,23 @@ def readme(told: Mapping[str, Any]) -> str:
     )
 
 
+def data_files(told: Mapping[str, Any]) -> list[str]:
+    """The beginning of a README's head: from it `datasets` knows the files."""
+    data = [one["name"] for one in told["files"] if "/" not in one["name"]]
+    suffix = "jsonl" if any(name.endswith(".jsonl") for name in data) else "parquet"
+    head = ["---", "configs:", "- config_name: default", "  data_files:"]
+    for split, rows in told["rows"].items():
+        if rows:
+            head += [f"  - split: {split}", f"    path: {split}.{suffix}"]
+    return head
+
+
 def as_json(told: Mapping[str, Any]) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
-def _duplicates(without: Without) -> dict[str, int]:
+def duplicates(without: Without) -> dict[str, int]:
+    """How many rows were left out for being like another."""
     return {
         "exact duplicates": without.exact,
         f"near duplicates (likeness {LIKE} or more)": without.near,
@@ -145,6 +158,7 @@ def _prompts(older: int) -> list[str]:
     ]
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of a Markdown table."""
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     return ["", *lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]

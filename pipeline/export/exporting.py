@@ -58,15 +58,21 @@ class _Making:
     maker: Maker
     spooled: list[Spooled] = field(default_factory=list)
 
+    @property
+    def choice(self) -> Choice:
+        """Which turns its maker is to see: a kind that is about doubt decides itself what to make of doubtful ones."""
+        choice = self.gathering.choice
+        return replace(choice, low_confidence=True) if self.kind.unsure else choice
+
 
 async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], str]) -> Done:
     """Write the export; `system` gives a turn's system prompt. Raises OSError, QueryRefused."""
     feedback = await log.feedback(order.wanted.run)
     masking = Masking(await log.names(order.wanted.run)) if order.mask else None
-    others = await log.some([other for each in feedback.values() for other, _ in each.compared])
-    choices = {True: replace(order.choice, low_confidence=True), False: order.choice}
+    others = await log.some([other for each in feedback.values() for other, _ in each.compared], order.wanted.run)
+    persona = await log.persona(order.wanted.run)
     makings = [
-        _Making(kind, Gathering(choices[kind.unsure], system, others), kind.maker())
+        _Making(kind, Gathering(order.choice, system, others, persona), kind.maker())
         for kind in dict.fromkeys((order.kind, *order.seed_kinds))
     ]
     turns = 0
@@ -75,7 +81,7 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
         async for turn in log.turns(wanted, feedback):
             turns += 1
             for making in makings:
-                if (reason := left_out(turn, making.gathering.choice)) is not None:
+                if (reason := left_out(turn, making.choice)) is not None:
                     making.gathering.skip(reason)
                     continue
                 for draft in making.maker(turn, making.gathering):
@@ -110,16 +116,16 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
 async def stats(log: LogReading, wanted: Wanted, kinds: Mapping[str, Kind]) -> dict[str, int]:
     """How many rows of each kind the log would give before duplicates are removed, and how many turns it has."""
     feedback = await log.feedback(wanted.run)
-    others = await log.some([other for each in feedback.values() for other, _ in each.compared])
+    others = await log.some([other for each in feedback.values() for other, _ in each.compared], wanted.run)
+    persona = await log.persona(wanted.run)
     counts = Counter[str]({"turns": 0, **dict.fromkeys(kinds, 0)})
     makings = [
-        _Making(kind, Gathering(Choice(low_confidence=kind.unsure), lambda _: "", others), kind.maker())
-        for kind in kinds.values()
+        _Making(kind, Gathering(Choice(), lambda _: "", others, persona), kind.maker()) for kind in kinds.values()
     ]
     async for turn in log.turns(wanted, feedback):
         counts["turns"] += 1
         for making in makings:
-            if left_out(turn, making.gathering.choice) is None:
+            if left_out(turn, making.choice) is None:
                 counts[making.kind.name] += sum(1 for _ in making.maker(turn, making.gathering))
     return dict(counts)
 

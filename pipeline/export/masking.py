@@ -1,7 +1,8 @@
 """Masks personal data in rows: by its shape, and the names that the log itself knows. Counts what it masked. Pure.
 
 The same value is the same placeholder all through a conversation ([NAME_1], [EMAIL_2]), and means nothing beyond it.
-Not masked: names that nobody was called by in an intent or a skill, and whatever infra/personal_data.py does not find.
+Not masked: names that neither an intent nor a skill nor the words around them tell, and whatever
+infra/personal_data.py does not find.
 """
 
 import re
@@ -11,9 +12,10 @@ from typing import Any, Final
 
 import regex
 
-from infra.personal_data import Found, found_in
+from infra.personal_data import KINDS, Found, found_in
 
 NAME: Final = "NAME"
+PLACEHOLDER: Final = re.compile(rf"\[({'|'.join((NAME, *KINDS))})_\d+\]")
 NAME_CHARS_MIN: Final = 2
 REMEMBERED_TEXTS: Final = 20_000  # the turns of a conversation carry those before them
 _WORDS: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
@@ -23,6 +25,16 @@ _INTRODUCED: Final = re.compile(
     r"\b(?i:my name is|my name's|i am called|call me)(?P<name>(?: [A-Z][\w’'-]+){1,3})"
     r"|\b(?i:my name is|my name's) (?!(?:not|on|in|the|a|an|what|too|so|very)\b)(?P<lower>[^\W\d_]+)"
 )
+_CUED: Final = regex.compile(
+    r" (?=\p{Lu})(?<=\b(?i:call|phone|ring|text|message|e-?mail|meet|visit|invite|tell|ask|thank|pick up|drop off"
+    r"|(?:write|talk|speak|call|letter|mail) to|(?:talk|speak|meeting|appointment|lunch|dinner|breakfast|coffee) with"
+    r"|(?:gift|present|card|cake) for) )(?P<name>\p{Lu}[\w’-]+(?: \p{Lu}[\w’-]+){0,2})(?!\w)"
+)
+_OWNER: Final = regex.compile(
+    r"(?<![^\s(])(?P<name>\p{Lu}[\w-]+(?: \p{Lu}[\w-]+)?)(?=['’]s (?:birthday|party|wedding|house|place|flat"
+    r"|number|address|e?-?mail|car|phone|mother|father|parents|brother|sister|wife|husband|son|daughter)\b)"
+)
+"""Capitalised words where people name each other: "call Tom Becker", "Tom's birthday"."""
 _NOBODY: Final = """
 i me you he she it we they him her us them my your his our their mine myself yourself everyone everybody someone
 somebody anyone nobody people person user users local default guest admin anonymous test unknown none friend friends
@@ -36,17 +48,22 @@ NO_NAMES: Final = frozenset(_NOBODY.split())
 """What stands in a slot for a person, or as a user's id, and names nobody."""
 _NO_SURNAME: Final = """
 monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
-october november december today tomorrow tonight and or for at on in to about euros dollars pounds
+october november december today tomorrow tonight parley and or for at on in to about euros dollars pounds
 """
 NO_SURNAMES: Final = NO_NAMES | frozenset(_NO_SURNAME.split())
-KEPT: Final = frozenset({"role", "type", "label", "labels", "selected_id", "id", "direction", "at", "tools", "rating"})
+KEPT: Final = frozenset(
+    {"role", "type", "label", "labels", "selected_id", "id", "direction", "at", "tools", "rating", "facet"}
+)
 """Keys whose values are Parley's own words."""
 
 
 class Masking:
     """Masks row after row of one export, and knows what it has masked."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, spoken: bool = True) -> None:
+        """`names`: those that are known. `spoken`: what people say to an assistant, where "call Tom" names somebody to
+        call; False for literature, whose people may keep their names."""
+        self._spoken = spoken
         self._counts: Counter[str] = Counter()
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}  # by conversation and kind: value -> its number
         self._names: dict[str, list[str]] = {}  # first word -> whole names, longest first
@@ -116,13 +133,16 @@ class Masking:
         return tuple(sorted([(found.start, found.end, found.kind) for found in shaped] + named))
 
     def _named(self, text: str) -> Iterator[tuple[int, int, str]]:
-        introduced = _introduced(text)
-        yield from ((start, end, NAME) for start, end in introduced)
+        taken: list[tuple[int, int]] = []
+        for start, end in [*_introduced(text), *(_cued(text) if self._spoken else ())]:
+            if not any(one < end and start < other for one, other in taken):
+                taken.append((start, end))
+                yield start, end, NAME
         reached = 0
         for match in self._first_words.finditer(text) if self._names else ():
             start = match.start()
             end = self._end_of(text, start, match.group())
-            if start >= reached and end and not any(one < end and start < other for one, other in introduced):
+            if start >= reached and end and not any(one < end and start < other for one, other in taken):
                 reached = _with_surname(text, end)
                 yield start, reached, NAME
 
@@ -145,6 +165,19 @@ def _introduced(text: str) -> list[tuple[int, int]]:
         start = match.end("name") - len(match["name"].strip()) if match["name"] else match.start("lower")
         found.append((start, match.end()))
     return found
+
+
+def _cued(text: str) -> Iterator[tuple[int, int]]:
+    """Names where somebody is to be called, met or told something, and before what is theirs."""
+    owners = _OWNER.finditer(text) if "'s " in text or "’s " in text else ()
+    for match in (*_CUED.finditer(text), *owners):
+        start, end = match.span("name")
+        for word in _WORDS.finditer(text, start, end):
+            if word.group().casefold() in NO_SURNAMES:
+                end = word.start()
+                break
+        if found := text[start:end].rstrip():
+            yield start, start + len(found)
 
 
 def _forms(name: str) -> Iterator[tuple[str, ...]]:

@@ -15,8 +15,10 @@ import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused
 from infra.event_log.reports import EVER
-from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, Payload, add, opinions
+from pipeline.export.persona import Persona
+from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, add, opinions
 from pipeline.log_files import Ask
+from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN
 
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
@@ -36,9 +38,10 @@ SELECT turn::VARCHAR, type, conversation::VARCHAR, "user", time, payload::VARCHA
 WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT unnest($types)) AND log_seq <= $upto
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY turn, stream, stream_seq"""
-FEEDBACK: Final = """
-SELECT log_seq, payload::VARCHAR FROM events
-WHERE run = $run AND type = 'FeedbackRecorded' AND log_seq <= $upto AND log_seq > $after
+RUNS: Final = "SELECT DISTINCT run FROM events WHERE log_seq <= $upto ORDER BY run LIMIT 100"
+TOLD: Final = """
+SELECT log_seq, payload::VARCHAR, "user", time FROM events
+WHERE run = $run AND type = $type AND log_seq <= $upto AND log_seq > $after
 ORDER BY log_seq LIMIT $limit"""
 NAMES: Final = f"""
 SELECT name FROM (
@@ -100,11 +103,19 @@ class LogReading:
                 upcoming.cancel()
                 await asyncio.gather(upcoming, return_exceptions=True)
 
-    async def some(self, ids: Sequence[str]) -> dict[str, LoggedTurn]:
+    async def refuse_unless_there(self, field: str, run: str) -> None:
+        """Raises InvalidField for a run that the log does not have; the live one it has, be it empty."""
+        if run == LIVE_RUN:
+            return
+        held = [str(name) for (name,) in (await self._ask(RUNS, {"upto": self.upto})).rows]
+        if run not in held:
+            raise InvalidField(field, run, f"a run in the log: {', '.join(sorted({LIVE_RUN, *held}))}")
+
+    async def some(self, ids: Sequence[str], run: str = LIVE_RUN) -> dict[str, LoggedTurn]:
         """Turns by their ids; those that the log does not have are missing."""
         found: dict[str, LoggedTurn] = {}
         for one in sorted(set(ids)):
-            found |= {turn.id: turn for turn in await self._page([one], Wanted())}
+            found |= {turn.id: turn for turn in await self._page([one], Wanted(run=run))}
         return found
 
     async def of_run(self, ids: Sequence[str], run: str) -> AsyncIterator[LoggedTurn]:
@@ -117,20 +128,32 @@ class LogReading:
 
     async def feedback(self, run: str = LIVE_RUN) -> dict[str, Feedback]:
         """What people thought, by the turn's id."""
-        told: list[Payload] = []
+        return opinions([_payload(row[1]) for row in await self._told(run, "FeedbackRecorded")])
+
+    async def persona(self, run: str = LIVE_RUN) -> Persona:
+        """What was learned of people."""
+        told = await self._told(run, "PersonaUpdated")
+        return Persona.of(
+            [(str(user), datetime.fromisoformat(str(time)), _payload(fact)) for _, fact, user, time in told]
+        )
+
+    async def _told(self, run: str, kind: str) -> list[Sequence[Json]]:
+        """All rows of TOLD for one type of event."""
+        found: list[Sequence[Json]] = []
         after, limit = 0, FEEDBACK_PAGE
         while True:
+            asked: dict[str, Parameter] = {"run": run, "type": kind, "upto": self.upto, "after": after, "limit": limit}
             try:
-                table = await self._ask(FEEDBACK, {"run": run, "upto": self.upto, "after": after, "limit": limit})
+                rows = (await self._ask(TOLD, asked)).rows
             except QueryRefused:  # more bytes than the bus carries
                 if limit == 1:
                     raise
                 limit //= 2
                 continue
-            if not table.rows:
-                return opinions(told)
-            told += (_payload(payload) for _, payload in table.rows)
-            after = _whole(table.rows[-1][0])
+            if not rows:
+                return found
+            found += rows
+            after = _whole(rows[-1][0])
 
     async def names(self, run: str = LIVE_RUN) -> list[str]:
         """The users, and the persons that intents and skills were about."""

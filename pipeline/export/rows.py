@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any, TypeAlias
 
 from pipeline.export.choosing import Choice
+from pipeline.export.persona import Persona
 from pipeline.export.turns import LoggedTurn
 
 Row: TypeAlias = dict[str, Any]
@@ -28,10 +30,16 @@ class Gathering:
     choice: Choice
     system: Callable[[LoggedTurn], str]
     others: Mapping[str, LoggedTurn] = field(default_factory=dict)  # turns that feedback compares with
+    persona: Persona = field(default_factory=Persona)
     left_out: dict[str, int] = field(default_factory=dict)
 
     def skip(self, reason: str) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+
+def seed_time(turn: LoggedTurn) -> str:
+    """When the turn was, as the seed writes it: "2025-10-19T10:30:00Z"."""
+    return turn.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 Maker: TypeAlias = Callable[[LoggedTurn, Gathering], Iterator[Draft]]
@@ -46,6 +54,6 @@ class Kind:
     columns: Mapping[str, str]  # name -> DuckDB's type, for Parquet
     maker: Callable[[], Maker]  # made anew for each export: one may remember the turn before
     history: bool = True  # what was said before is part of it: the log's longest events are read
-    unsure: bool = False  # turns of low confidence are what it is about
+    unsure: bool = False  # turns of low confidence are, at least in part, what it is about
     seed_name: str | None = None  # the file's name and shape among the seed's
     seed_row: Callable[[Draft, Row, str], Row] | None = None  # the row and the user's id, masked, in the seed's shape

@@ -55,11 +55,14 @@ def check(folder: Path, kind: str) -> None:
         raise InvalidField("--out", str(folder), expected)
 
 
-def prepare(folder: Path, kind: str) -> None:
-    """Make the folder, or empty it of an earlier export of this kind. Raises InvalidField like `check`."""
+def prepare(folder: Path, kind: str, files: Sequence[str] = ()) -> None:
+    """Make the folder, or empty it of an earlier export of this kind. Raises InvalidField like `check`.
+
+    `files`: those of another kind of export than the log's.
+    """
     check(folder, kind)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names():
+    for name in files or names():
         (folder / name).unlink(missing_ok=True)
     write_text(folder, CARD, json.dumps({"kind": kind, "unfinished": True}) + "\n")  # so that it can be begun again
 
@@ -72,7 +75,7 @@ def write_kind(
     for split in SPLITS:
         some = rows[split]
         lines = folder / f"{split}.jsonl"
-        told = _write(folder, f"{split}.jsonl", (spool.lines(one)[0] for one in some))
+        told = write_lines(folder, f"{split}.jsonl", (spool.lines(one)[0] for one in some))
         if form != "jsonl":
             table = folder / f"{split}.parquet"
             parquet.write(lines, partly(table), kind.columns)
@@ -83,14 +86,14 @@ def write_kind(
         else:
             written.append(told)
         origin = ({"row": place, "conversation": one.conversation, "turn": one.turn} for place, one in enumerate(some))
-        written.append(_write(folder, f"{SOURCES}/{split}.jsonl", map(line_of, origin)))
+        written.append(write_lines(folder, f"{SOURCES}/{split}.jsonl", map(line_of, origin)))
     return sorted(written, key=lambda one: one.name)
 
 
 def write_seed(folder: Path, kind: Kind, rows: Sequence[Spooled], spool: Spool) -> Written:
     """The rows of both splits in the seed's shape, under the seed's name."""
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(folder, str(kind.seed_name), (spool.lines(one)[1] for one in rows))
+    return write_lines(folder, str(kind.seed_name), (spool.lines(one)[1] for one in rows))
 
 
 def write_text(folder: Path, name: str, text: str) -> None:
@@ -104,7 +107,8 @@ def partly(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _write(folder: Path, name: str, lines: Iterable[bytes]) -> Written:
+def write_lines(folder: Path, name: str, lines: Iterable[bytes]) -> Written:
+    """One file of lines, each ended."""
     path = folder / name
     path.parent.mkdir(exist_ok=True)
     count = size = 0

@@ -82,6 +82,11 @@ def sentences_of(text: str) -> list[str]:
     return [*stream.feed(text), *stream.rest()]
 
 
+def whole_sentences(text: str) -> list[str]:
+    """A finished text in sentences, however long, with the white space behind each: joined they are the text."""
+    return SentenceStream()._divided(text)
+
+
 def _belongs(before: str, part: str) -> bool:
     """Whether what pysbd took apart is one sentence."""
     lower = part.lstrip("\"'“‘(")[:1].islower()

@@ -17,6 +17,7 @@ from schemas import subjects
 from schemas.chat import ReplyChosen, SentenceChosen
 from schemas.event import Blob, Event, Fact, Meta
 from schemas.intake import AudioSubmitted, FeedbackGiven, InterruptRequested, TextSubmitted
+from schemas.persona import PersonaGiven
 from schemas.speech import ModelUse, SpeechReady
 from schemas.turns import StageFailed
 
@@ -51,6 +52,10 @@ class Submitter:
     def feedback(self, turn: Event[Fact], **said: Any) -> Event[Fact]:
         """Thumbs up for a turn, and whatever else is said."""
         return self._about(turn, FeedbackGiven(**{"about": turn.meta.turn, "rating": "up", **said}))
+
+    def learned(self, turn: Event[Fact], **said: Any) -> Event[Fact]:
+        """How the person likes to be answered, as a front-end learned it from a turn."""
+        return self._about(turn, PersonaGiven(**{"about": turn.meta.turn, **said}))
 
     def chosen(self, turn: Event[Fact], *texts: str) -> list[Event[Fact]]:
         """What the reranker says of a reply with these sentences."""

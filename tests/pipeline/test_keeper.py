@@ -18,6 +18,7 @@ from pipeline.turn_limits import WAITING_MAX
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
 from schemas.intents import Intent, IntentClassified, IntentLabel
+from schemas.persona import PersonaUpdated
 from schemas.tasks import TaskCompleted, TaskOutcome
 from schemas.turns import (
     ApologyRequested,
@@ -246,6 +247,22 @@ async def test_feedback_on_a_turn_that_the_books_do_not_have_is_recorded(keeper:
     [recorded] = await told(keeper, talk().feedback(talk().text()))
 
     assert isinstance(recorded.fact, FeedbackRecorded)
+
+
+async def test_what_was_learned_of_a_person_is_recorded_once_and_from_nobody_elses_turn(
+    keeper: Keeper, talk: "Talk"
+) -> None:
+    ann, bob = talk(), talk(user="bob")
+    mine, theirs = ann.text(), bob.text()
+    await told(keeper, mine, theirs)
+    given = ann.learned(mine, facets={"concise": 0.7}, reason="too brief")
+
+    [recorded] = await told(keeper, given)
+
+    assert recorded.fact == PersonaUpdated(about=mine.meta.turn, facets={"concise": 0.7}, reason="too brief")
+    assert await told(keeper, given) == []
+    with pytest.raises(InvalidField, match=r"fact\.about: .* a turn of the user 'ann'"):
+        await told(keeper, ann.learned(mine, about=theirs.meta.turn, facets={"concise": 0.7}))
 
 
 async def test_two_keepers_on_one_file_open_and_end_each_turn_once(

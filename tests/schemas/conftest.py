@@ -13,10 +13,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture
 def golden() -> Callable[..., bytes]:
-    """The bytes of an event as they travel, by its name and version; without one the first that has it."""
+    """The bytes of an event as they travel, by its name and version; by default the version that brought it."""
 
     def read(name: str, version: str | None = None) -> bytes:
-        version = version or min(path.parent.name for path in GOLDEN.glob(f"*/{name}.json"))
-        return (GOLDEN / version / f"{name}.json").read_bytes().removesuffix(b"\n")
+        first = min((file.parent.name for file in GOLDEN.glob(f"*/{name}.json")), key=lambda each: (len(each), each))
+        return (GOLDEN / (version or first) / f"{name}.json").read_bytes().removesuffix(b"\n")
 
     return read

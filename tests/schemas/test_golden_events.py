@@ -53,6 +53,27 @@ def test_an_event_of_an_earlier_minor_version_keeps_all_that_it_said(version: st
 @pytest.mark.parametrize(
     ("changed", "field", "expected"),
     [
+        ({"facets": {}}, "fact.facets", "at least 1"),
+        ({"facets": {"concise": 1.2}, "before": {}}, "fact.facets.concise", "less than or equal to 1"),
+        ({"facets": {"two words": 0.5}, "before": {}}, r"fact.facets.two words.\[key\]", "match pattern"),
+        ({"facets": {f"facet{number}": 0.5 for number in range(13)}, "before": {}}, "fact.facets", "at most 12"),
+        ({"before": {"patient": 0.5}}, "fact", "in `before` only facets that moved: concise, step_by_step"),
+        ({"about": "mine"}, "fact.about", "a UUIDv7"),
+    ],
+)
+def test_what_was_learned_of_a_person_makes_sense(
+    changed: dict[str, object], field: str, expected: str, golden: Golden
+) -> None:
+    tree = json.loads(golden("PersonaGiven"))
+    tree["fact"] |= changed
+
+    with pytest.raises(InvalidField, match=f"{field}.*{expected}"):
+        catalogue.decode(json.dumps(tree).encode())
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "expected"),
+    [
         ({"rating": None, "correction": None, "comment": None}, "fact", "at least one of"),
         ({"compared_with": "019aa0b4-7d10-7b21-9c5e-1f3a2b4c5d6e"}, "fact", "a reward"),
         ({"reward": 0.5, "compared_with": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740"}, "fact", "another turn"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline.export.messages import PLAIN_TYPE, message, prompt, question
-from pipeline.export.rows import Draft, Gathering, Kind, Maker, Row
+from pipeline.export.rows import Draft, Gathering, Kind, Maker, Row, seed_time
 from pipeline.export.turns import LoggedTurn
 
 
@@ -38,7 +38,7 @@ def _rows(turn: LoggedTurn, gathering: Gathering) -> Iterator[Draft]:
 def _seed_row(draft: Draft, row: Row, user: str) -> Row:
     """In the manner of the seed's other samples; it shows no feedback sample of its own."""
     return {
-        "timestamp": draft.turn.time.isoformat(),
+        "timestamp": seed_time(draft.turn),
         "user_id": user,
         "user_input": row["prompt"][-1]["content"],
         "response": row["completion"][0]["content"],

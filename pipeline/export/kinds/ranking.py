@@ -7,7 +7,7 @@ one that was chosen, whatever the reranker said.
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.export.rows import Draft, Gathering, Kind, Maker, Row
+from pipeline.export.rows import Draft, Gathering, Kind, Maker, Row, seed_time
 from pipeline.export.turns import LoggedTurn
 
 
@@ -39,7 +39,7 @@ def _seed_row(draft: Draft, row: Row, user: str) -> Row:
     """In the manner of the seed's other samples; it shows no ranking sample of its own."""
     ranked = sorted(range(len(row["candidates"])), key=lambda place: (-row["scores"][place], place))
     return {
-        "timestamp": draft.turn.time.isoformat(),
+        "timestamp": seed_time(draft.turn),
         "user_id": user,
         "query": row["question"],
         "candidates": [

@@ -100,3 +100,11 @@ async def test_such_a_log_answers_what_happened_and_not_what_was_said(tmp_path: 
     assert intents
     assert engines.rows[0][0]
     assert said.rows == ((0,),)
+
+
+def test_nothing_of_how_a_person_likes_to_be_answered_stays() -> None:
+    golden = (GOLDEN / "v1.2" / "PersonaUpdated.json").read_bytes()
+
+    after = json.loads(without_content(columns_of(row_of(golden))).payload)
+
+    assert (after["facets"], after["before"], after["reason"]) == ({}, {}, "")

@@ -13,6 +13,7 @@ from infra.event_log.port import Batch, Json, Row, StreamIdentity
 from schemas.chat import Candidate, EngineUse, ReplyGenerated, ReplyRequested, TokenUse
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
+from schemas.persona import PersonaUpdated
 from schemas.turns import FeedbackRecorded, StageFailed, TextTurnOpened, TurnFailed, TurnInterrupted
 
 Turn = Callable[..., list[Event[Fact]]]
@@ -144,6 +145,20 @@ async def test_feedback_shows_what_should_have_been_and_what_it_is_compared_with
 
     assert await seen(log, "SELECT turn, intent, preferred, reward, compared_with FROM feedback") == [
         {"turn": about, **given}
+    ]
+
+
+async def test_what_was_learned_of_a_person_is_a_row_for_each_facet(
+    log: EventLog, typed: Turn, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    turn = typed()
+    facets = {"concise": 0.62, "a.b:c-d": 0.5}
+    learned = PersonaUpdated(about=turn[0].meta.turn, facets=facets, before={"concise": 0.7}, reason="too brief")
+    await log.append(batch([*turn, first_of_a_turn(learned)]))
+
+    assert await seen(log, "SELECT turn, facet, before, value, reason FROM persona ORDER BY value DESC") == [
+        {"turn": turn[0].meta.turn, "facet": "concise", "before": 0.7, "value": 0.62, "reason": "too brief"},
+        {"turn": turn[0].meta.turn, "facet": "a.b:c-d", "before": None, "value": 0.5, "reason": "too brief"},
     ]
 
 

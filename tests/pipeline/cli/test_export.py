@@ -56,13 +56,15 @@ def test_stats_have_the_seeds_names(parley: Cli, conversation: str) -> None:
     assert {"hypotheses_count", "persona_updates_count", "ranking_samples_count", "feedback_count"} <= counts.keys()
 
 
-def test_a_kind_of_which_there_is_nothing_says_so(cli: Cli, tmp_path: Path) -> None:
-    told = cli("export", "persona", "--out", str(tmp_path / "persona"))
+def test_a_run_that_the_log_does_not_have_is_refused(
+    parley: Cli, one_line: OneLine, conversation: str, tmp_path: Path
+) -> None:
+    for command in (["sft", "--out", str(tmp_path / "new")], ["stats"]):
+        refused = parley("export", *command, "--run", "replay-of-nothing")
 
-    assert told.exit_code == 0
-    assert len(told.stdout.splitlines()) == 1
-    assert "nothing to export" in told.stdout
-    assert not (tmp_path / "persona").exists()
+        assert refused.exit_code == 2
+        assert one_line(refused) == "--run: 'replay-of-nothing' is not allowed; expected a run in the log: live"
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_without_a_log_nothing_is_written(cli: Cli, one_line: OneLine, tmp_path:
     assert not (tmp_path / "new").exists()
 
 
-def test_the_seeds_names_are_on_with_the_environments_folder_and_persona_says_that_there_is_none(
+def test_the_seeds_names_are_on_with_the_environments_folder_and_what_there_is_none_of_is_told(
     parley: Cli, conversation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRAINING_DATA_DIR", str(tmp_path / "training"))
@@ -100,7 +102,8 @@ def test_the_seeds_names_are_on_with_the_environments_folder_and_persona_says_th
     done = parley("export", "feedback", "--out", str(tmp_path / "out"), "--conversation", conversation)
 
     assert done.exit_code == 0
-    assert "persona: nothing to export" in done.stderr
+    assert "not written, since the log holds nothing for them: ranking_data.jsonl, user_feedback.jsonl" in done.stderr
+    assert "persona_updates.jsonl" in done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("README.md", "card.json", "sources", "test.jsonl", "train.jsonl")
     ]

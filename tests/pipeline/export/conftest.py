@@ -19,6 +19,7 @@ from pipeline.export.reading import LogReading
 from schemas.chat import Candidate, EngineUse, HistoryEntry, ReplyChosen, ReplyGenerated, ReplyRequested, Score
 from schemas.event import Event, Fact, Meta
 from schemas.intents import Intent, IntentClassified, IntentLabel, Slots
+from schemas.persona import PersonaUpdated
 from schemas.tasks import TaskCompleted, TaskOutcome
 from schemas.turns import FeedbackRecorded, TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
 
@@ -34,6 +35,7 @@ class Talks:
     log: EventLog
     said: list[Event[Fact]] = field(default_factory=list)
     feedback: list[dict[str, Any]] = field(default_factory=list)
+    learned: list[tuple[str, PersonaUpdated]] = field(default_factory=list)  # user, and what was learned
     position: int = 0  # the last message of the stream
 
     def say(
@@ -56,6 +58,7 @@ class Talks:
         cut: tuple[int, ...] = (),
         engine: EngineUse | None = None,
         end: str = "completed",
+        run: str = "live",
     ) -> str:
         """One turn; its id. `candidates` with `totals` come from the reranker, the best of them being the reply."""
         turn = new_id()
@@ -64,6 +67,7 @@ class Talks:
             type="TextTurnOpened",
             conversation=conversation or new_id(),
             turn=turn,
+            run=run,
             number=number,
             user=user,
             stage="keeper",
@@ -131,6 +135,10 @@ class Talks:
         """What somebody thought; fields of a later minor version too."""
         self.feedback.append({"about": about, **opinion})
 
+    def learn(self, about: str, user: str = "anna", **fact: Any) -> None:
+        """What was learned of the user from a turn."""
+        self.learned.append((user, PersonaUpdated(about=about, **fact)))
+
     async def written(self) -> None:
         """Put what is not there yet into the log."""
         rows = [self._row(self.position + place, event) for place, event in enumerate(self.said, start=1)]
@@ -150,10 +158,22 @@ class Talks:
             )
             payload = json.dumps({"meta": meta.model_dump(mode="json"), "fact": opinion}).encode()
             rows.append(Row(row.stream_seq, row.subject, row.headers, payload))
+        for user, update in self.learned:
+            turn = new_id()
+            meta = Meta(
+                id=f"{turn}-learned",
+                type="PersonaUpdated",
+                conversation=new_id(),
+                turn=turn,
+                user=user,
+                stage="keeper",
+                time=NOON + timedelta(seconds=self.position + len(rows)),
+            )
+            rows.append(self._row(self.position + len(rows) + 1, Event[Fact].first(update, meta)))
         if rows:
             await self.log.append(Batch(STREAM, tuple(rows)))
         self.position += len(rows)
-        self.said, self.feedback = [], []
+        self.said, self.feedback, self.learned = [], [], []
 
     @staticmethod
     def _row(seq: int, event: Event[Fact]) -> Row:
@@ -177,7 +197,9 @@ def exported(talks: Talks) -> Exported:
         await talks.written()
         writing.prepare(out, kind)
         made = Order(KINDS[kind], out, **order)
-        done = await export(made, await LogReading.opened(talks.log.ask), lambda _: SYSTEM)
+        log = await LogReading.opened(talks.log.ask)
+        await log.refuse_unless_there("--run", made.wanted.run)
+        done = await export(made, log, lambda _: SYSTEM)
         told = card.card(made, done, 0)
         writing.write_text(out, writing.CARD, card.as_json(told))
         writing.write_text(out, writing.README, card.readme(told))

@@ -1,6 +1,6 @@
-"""The formats that TRL documents (docs/source/dataset_formats), checked by hand.
+"""The formats that TRL documents (docs/source/dataset_formats), checked by hand: in a moment, and row by row.
 
-TRL and `datasets` themselves are not installed for the tests: they bring torch, pandas and pyarrow.
+TRL and `datasets` themselves read exports in test_trl.py, in an environment of their own.
 """
 
 import json

@@ -146,6 +146,40 @@ async def test_the_card_tells_the_counts_the_hashes_and_the_command(
         assert hashlib.sha256((tmp_path / "out" / file["name"]).read_bytes()).hexdigest() == file["sha256"]
 
 
+async def test_a_run_is_exported_by_its_name_and_leaves_the_live_one_as_it_is(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = new_id()
+    talks.say("why is the sky blue?", "It is painted.", conversation=conversation)
+    talks.say("why is the sky blue?", "Because of the air.", conversation=conversation, run="replay-1")
+
+    live = await exported("sft", tmp_path / "live")
+    replay = await exported("sft", tmp_path / "replay", wanted=Wanted(run="replay-1"))
+
+    def said(folder: str) -> str:
+        return "".join((tmp_path / folder / f"{split}.jsonl").read_text() for split in ("train", "test"))
+
+    assert (live.turns, replay.turns) == (1, 1)
+    assert "painted" in said("live") and "the air" not in said("live")
+    assert "the air" in said("replay") and "painted" not in said("replay")
+    assert [split for split, rows in live.rows.items() if rows] == [
+        split for split, rows in replay.rows.items() if rows
+    ], "what a model was tested on in one run it was not trained on in another"
+    card = json.loads((tmp_path / "replay" / "card.json").read_text())
+    assert card["query"]["command"] == "parley export sft --out DIR --run replay-1"
+
+
+async def test_a_run_that_is_not_in_the_log_is_refused_with_those_that_are(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    talks.say("hello", "Hi!", run="replay-1")
+
+    with pytest.raises(
+        InvalidField, match="--run: 'replay-2' is not allowed; expected a run in the log: live, replay-1"
+    ):
+        await exported("sft", tmp_path / "out", wanted=Wanted(run="replay-2"))
+
+
 async def test_pages_that_do_not_fit_are_asked_for_in_halves(many: "Talks", exported: Exported, tmp_path: Path) -> None:
     whole = await exported("sft", tmp_path / "out")
     asked: list[int] = []

@@ -283,7 +283,7 @@ async def test_a_question_asked_back_and_its_answer_are_a_hypothesis_in_the_seed
     assert (row["selected_id"], row["label"]) == (selected, label)
     [sample] = [json.loads(line) for line in (tmp_path / "seed" / "hypotheses_data.jsonl").read_text().splitlines()]
     assert sample == {
-        "timestamp": "2026-11-20T12:00:00+00:00",
+        "timestamp": "2026-11-20T12:00:00Z",
         "user_id": "me",
         "user_input": "milk",
         "context": {"persona_facets": {}, "recent_goals": [], "preferences": []},
@@ -291,4 +291,170 @@ async def test_a_question_asked_back_and_its_answer_are_a_hypothesis_in_the_seed
         "selected_id": selected,
         "label": label,
     }
-    assert not (tmp_path / "seed" / "persona_updates.jsonl").exists()
+    assert not (tmp_path / "seed" / "persona_updates.jsonl").exists(), "nothing was learned, so no file claims it"
+
+
+def which(*titles: str) -> TaskOutcome:
+    """As the skill asks which reminder to cancel."""
+    named = [f"'{title}' today at {hour} PM" for hour, title in enumerate(titles, start=3)]
+    question = f"Which one should I cancel: {', '.join(named[:-1])} or {named[-1]}?"
+    data = {
+        "question": question,
+        "awaits": "which",
+        "candidates": [{"reminder": f"r{place}", "title": title} for place, title in enumerate(titles)],
+    }
+    return TaskOutcome(skill=IntentLabel.CANCEL_REMINDER, success=False, data=data, message="There are several.")
+
+
+def cancelled(**data: Any) -> TaskOutcome:
+    return TaskOutcome(skill=IntentLabel.CANCEL_REMINDER, success=True, data=data, message="I've cancelled it.")
+
+
+async def test_what_was_meant_of_several_things_is_preferred_to_the_others(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = new_id()
+    asked = which("milk", "tea", "milk or tea")
+    reply = str(asked.data["question"])
+    talks.say("cancel my reminder", reply, conversation=conversation, task=asked, clarification=reply)
+    talks.say("the second", "Done.", conversation=conversation, number=2, task=cancelled(reminder="r1"))
+
+    await exported("dpo", tmp_path / "dpo")
+    await exported("hypotheses", tmp_path / "hypotheses")
+
+    told = rows(tmp_path / "dpo")
+    assert [row["prompt"] for row in told] == [[SYSTEM, user("cancel my reminder")]] * 2
+    assert [row["chosen"] for row in told] == [[assistant("Shall I cancel 'tea' today at 4 PM?")]] * 2
+    assert [row["rejected"][0]["content"] for row in told] == [
+        "Shall I cancel 'milk' today at 3 PM?",
+        "Shall I cancel 'milk or tea' today at 5 PM?",
+    ]
+    [sample] = rows(tmp_path / "hypotheses")
+    assert (sample["selected_id"], sample["label"], len(sample["hypotheses"])) == ("h2", "positive", 3)
+    assert sample["hypotheses"][1] == {
+        "id": "h2",
+        "question": "Shall I cancel 'tea' today at 4 PM?",
+        "confidence": None,
+    }
+
+
+async def test_a_choice_that_was_dropped_is_a_hypothesis_with_none_selected_and_no_pair(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = new_id()
+    talks.say("cancel my reminder", "Which?", conversation=conversation, task=which("milk", "tea"))
+    talks.say("never mind", "All right.", conversation=conversation, number=2, task=cancelled(dropped=True))
+
+    await exported("dpo", tmp_path / "dpo")
+    await exported("hypotheses", tmp_path / "hypotheses")
+
+    assert rows(tmp_path / "dpo") == []
+    assert [row["selected_id"] for row in rows(tmp_path / "hypotheses")] == [None]
+
+
+OFFERED = "Shall I set a reminder for 'milk'?"
+GUESSED: dict[str, Any] = {"decided_by": "fallback", "confidence": 0.45}
+
+
+def offered(talks: "Talks", text: str, label: IntentLabel, question: str, conversation: str, number: int = 1) -> None:
+    talks.say(text, question, label=label, clarification=question, conversation=conversation, number=number, **GUESSED)
+
+
+async def test_the_question_that_got_a_yes_is_preferred_to_the_one_that_got_a_no(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = new_id()
+    offered(talks, "milk", IntentLabel.CREATE_REMINDER, OFFERED, conversation)
+    talks.say("no", "All right, I won't do that.", conversation=conversation, number=2, confidence=0.2)
+    offered(talks, "put down milk", IntentLabel.CREATE_NOTE, "Do you want me to note 'milk'?", conversation, 3)
+    talks.say("yes", "Noted.", conversation=conversation, number=4, confidence=0.2)
+
+    done = await exported("dpo", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert row["prompt"] == [SYSTEM, user("milk")]
+    assert row["chosen"] == [assistant("Do you want me to note 'milk'?")]
+    assert row["rejected"] == [assistant(OFFERED)]
+    assert done.left_out == {"low confidence": 4}
+
+
+@pytest.mark.parametrize(("then", "pairs"), [("note milk", 1), ("note the rent", 0)])
+async def test_what_was_done_for_other_words_is_preferred_to_what_was_declined_if_it_is_the_same_matter(
+    talks: "Talks", exported: Exported, tmp_path: Path, then: str, pairs: int
+) -> None:
+    conversation = new_id()
+    noted = TaskOutcome(skill=IntentLabel.CREATE_NOTE, success=True, message="I've noted it.")
+    offered(talks, "milk", IntentLabel.CREATE_REMINDER, OFFERED, conversation)
+    talks.say("no", "All right, I won't do that.", conversation=conversation, number=2)
+    talks.say(then, noted.message, conversation=conversation, number=3, task=noted)
+    talks.say(f"{then} again", noted.message, conversation=conversation, number=4, task=noted)
+
+    await exported("dpo", tmp_path / "out")
+
+    told = [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in rows(tmp_path / "out")]
+    assert told == [("I've noted it.", OFFERED)] * pairs
+
+
+async def test_other_peoples_conversations_answer_nothing(talks: "Talks", exported: Exported, tmp_path: Path) -> None:
+    offered(talks, "milk", IntentLabel.CREATE_REMINDER, OFFERED, new_id())
+    talks.say("yes", "Yes?", conversation=new_id())
+
+    await exported("hypotheses", tmp_path / "out")
+
+    assert rows(tmp_path / "out") == []
+
+
+async def test_what_was_learned_of_a_person_is_a_row_with_what_moved_and_a_line_in_the_seeds_file(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    from pipeline.export.catalogue import KINDS
+
+    first = talks.say("tell me about cats", "Cats purr.", confidence=0.3)
+    later = talks.say("and about dogs?", "Dogs bark.")
+    talks.say("nothing to learn from", "No.")
+    talks.learn(first, facets={"concise": 0.7})
+    talks.learn(later, facets={"concise": 0.62, "patient": 0.5}, reason="too brief, says anna")
+    talks.learn(later, user="bob", facets={"concise": 0.1}, before={"concise": 0.2})
+
+    seed = {"seed_kinds": (KINDS["persona"],), "seed_folder": tmp_path / "seed"}
+    done = await exported("persona", tmp_path / "out", **seed)
+
+    told = sorted(rows(tmp_path / "out"), key=lambda row: -row["facets"][0]["value"])
+    assert [row["facets"] for row in told] == [
+        [{"facet": "concise", "before": None, "update": None, "value": 0.7}],
+        [
+            {"facet": "concise", "before": 0.7, "update": -0.08, "value": 0.62},
+            {"facet": "patient", "before": None, "update": None, "value": 0.5},
+        ],
+        [{"facet": "concise", "before": 0.2, "update": -0.1, "value": 0.1}],
+    ]
+    assert (told[1]["user_input"], told[1]["reply"]) == ("and about dogs?", "Dogs bark.")
+    assert told[1]["reason"] == "too brief, says [NAME_1]"
+    assert done.left_out == {"nothing was learned from it": 1}
+    lines = (tmp_path / "seed" / "persona_updates.jsonl").read_text().splitlines()
+    [sample] = [each for each in map(json.loads, lines) if "patient" in each["facets_after"]]
+    assert sample == {
+        "timestamp": sample["timestamp"],
+        "user_id": "[NAME_1]",
+        "signals": {"user_input": "and about dogs?", "success": True, "feedback": "too brief, says [NAME_1]"},
+        "facets_before": {"concise": 0.7},
+        "updates": {"concise": -0.08},
+        "facets_after": {"concise": 0.62, "patient": 0.5},
+    }
+
+
+async def test_a_hypothesis_tells_how_the_person_liked_to_be_answered_at_that_time(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    talks.learn(talks.say("tell me about cats", "Cats purr."), facets={"concise": 0.7})
+    await talks.written()
+    conversation = new_id()
+    offered(talks, "milk", IntentLabel.CREATE_REMINDER, OFFERED, conversation)
+    talks.say("yes", "Done.", conversation=conversation, number=2)
+    await talks.written()
+    talks.learn(talks.say("tell me about dogs", "Dogs bark."), facets={"concise": 0.1})
+
+    await exported("hypotheses", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    assert row["context"]["persona_facets"] == [{"facet": "concise", "value": 0.7}]

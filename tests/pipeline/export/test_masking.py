@@ -144,3 +144,28 @@ def test_no_text_of_a_turns_length_takes_long(text: str) -> None:
     Masking(("Tom",)).text(text, CONVERSATION)
 
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("remind me to call Tom Becker at five", "remind me to call [NAME_1] at five"),
+        ("Set a reminder to Email Zoë Müller-Lang.", "Set a reminder to Email [NAME_1]."),
+        ("meet Tom and Eve on Friday", "meet [NAME_1] and Eve on Friday"),
+        ("lunch with Olga Monday", "lunch with [NAME_1] Monday"),
+        ("a present for Ines tomorrow", "a present for [NAME_1] tomorrow"),
+        ("Tom's birthday is near, tell Tom Becker", "[NAME_1]'s birthday is near, tell [NAME_1]"),
+        ("call Mom, then ask Parley", "call Mom, then ask Parley"),
+        ("call The Dentist", "call The Dentist"),
+        ("tell me what Monday's weather is", "tell me what Monday's weather is"),
+        ("the call came", "the call came"),
+    ],
+)
+def test_whoever_is_to_be_called_or_met_is_a_name_that_nobody_told_the_log(text: str, masked: str) -> None:
+    assert Masking([]).text(text, CONVERSATION) == masked
+
+
+def test_the_people_of_a_story_keep_their_names() -> None:
+    said = "She would call Elena Vasquez; it was Elena's birthday."
+
+    assert Masking([], spoken=False).text(said, CONVERSATION) == said
