@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -68,6 +68,16 @@ class TakenIn:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedDay:
+    """What was taken out of the archive for good."""
+
+    day: date  # in UTC
+    rows: int
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """The answer to a question. Values are what JSON can hold: times as ISO 8601, decimals and UUIDs as strings."""
 
@@ -112,6 +122,12 @@ class Question:
 
     sql: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+def archive_folder(path: Path) -> Path:
+    """Where the closed days of a log lie as Parquet: data/log for data/log.duckdb. Absolute."""
+    whole = path.resolve()
+    return whole.with_suffix("") if whole.suffix else whole.with_name(f"{whole.name}.days")
 
 
 class EventLogError(Exception):
