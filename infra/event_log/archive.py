@@ -7,7 +7,8 @@ table, the view and the rows that leave `recent_events` change in one transactio
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
@@ -197,6 +198,8 @@ class Archive:
             try:
                 for path in (self.folder / file.path, part_of(self.folder / file.path)):
                     path.unlink(missing_ok=True)
+                with suppress(OSError):  # others lie in it
+                    path.parent.rmdir()
             except OSError as error:  # its rows do not stand in the log, and it is tried again
                 log.warning("%s cannot be deleted: %s", self.folder / file.path, error.strerror)
                 continue
@@ -212,16 +215,24 @@ class Archive:
         self._consulted.update(named)
         return [self.files[path] for path in named] if self.settle(now) else []
 
-    def check(self, now: datetime, *, whole: bool = False) -> list[ArchivedFile]:
+    def in_doubt(self, *, whole: bool = False) -> list[ArchivedFile]:
+        """Files whose bytes must be read to know whether they are well: unreadable ones; `whole`: all."""
+        misplaced = self._misplaced()
+        return [
+            file
+            for file in self.files.values()
+            if file.path not in misplaced and (file.state == "unreadable" or (whole and file.state == "archived"))
+        ]
+
+    def check(self, digests: Mapping[str, str], now: datetime) -> list[ArchivedFile]:
         """Leave out of the log what cannot be read, take in again what can; those that are unreadable now.
 
-        Looks at the files' sizes, and at every byte only of those that are in doubt; `whole`: of all.
+        Looks at the files' sizes. `digests`: the SHA-256 that was found, by path.
         """
         wrong = self._misplaced()
-        for file in self.files.values():
-            if file.path not in wrong and file.state in _STANDING and (whole or file.state == "unreadable"):
-                found = sha256_of(self.folder / file.path)
-                wrong[file.path] = ("archived", "") if found == file.sha256 else ("unreadable", CHANGED)
+        for path, digest in digests.items():
+            if path not in wrong and self.files[path].state in _STANDING:
+                wrong[path] = ("archived", "") if digest == self.files[path].sha256 else ("unreadable", CHANGED)
         self._mark(wrong, now)
         return [file for file in self.files.values() if file.state == "unreadable"]
 

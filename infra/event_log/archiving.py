@@ -11,19 +11,20 @@ Knows no schedule: whoever owns the log says what is to be moved or removed and 
 """
 
 import asyncio
-import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from infra.event_log.archive import RECENT, Archive, ArchivedFile, ArchiveMismatch, Span, part_of, quoted, sha256_of
 from infra.event_log.asking import Asking
-from infra.event_log.duck import Connection
-from infra.event_log.port import RemovedDay
+from infra.event_log.duck import Connection, Error
+from infra.event_log.port import ArchiveFailed, EventLogError, RemovedDay
 
 PIECE_ROWS: Final = 50_000  # some 0.5 s of one core
 PIECE_BYTES: Final = 64 << 20  # of payloads
@@ -42,7 +43,6 @@ _WITHIN = "log_seq BETWEEN $first AND $last AND recorded_at >= $begin AND record
 _SAME = "count(*), bit_xor(hash(*COLUMNS(*)))"
 _SPANS = "SELECT stream, min(stream_seq), max(stream_seq), min(turn), max(turn) FROM {rows} GROUP BY stream ORDER BY 1"
 
-log = logging.getLogger("parley.log")
 R = TypeVar("R")
 
 
@@ -85,20 +85,25 @@ class Archiving:
     async def archive_piece(self, before: date, now: datetime) -> ArchivedFile | None:
         """Move the oldest rows that were recorded before a day (UTC) begins; None when there are none.
 
-        Raises the database's error or OSError (disk full), ArchiveMismatch, Interrupted: all rows are where they were.
+        Raises ArchiveFailed, and then all rows are where they were; LogBroken, LogClosed.
         """
         async with self._turn:
-            piece = await self._asking.lend(lambda connection: chosen(connection, before))
+            with _told():
+                piece = await self._asking.lend(lambda connection: chosen(connection, before))
             if piece is None:
                 return None
-            await self._in_writer(lambda: self._archive.begin(piece.path, piece.day, piece.first, piece.last, now))
             try:
-                written = await self._asking.lend(lambda connection: write(connection, self._archive.folder, piece))
-                await self._in_writer(lambda: self._archive.commit(written, _WITHIN, piece.within, now))
-            except Exception:
-                await self._in_writer(lambda: self._archive.sweep(now))
-                raise
-            return written
+                return await self._move(piece, now)
+            except (Error, OSError, ArchiveMismatch) as error:
+                with suppress(Error):  # otherwise with the next `tidy`, or at the next start
+                    await self._in_writer(lambda: self._archive.sweep(now))
+                raise ArchiveFailed(piece.path, error) from error
+
+    async def _move(self, piece: Piece, now: datetime) -> ArchivedFile:
+        await self._in_writer(lambda: self._archive.begin(piece.path, piece.day, piece.first, piece.last, now))
+        file = await self._asking.lend(lambda connection: write(connection, self._archive.folder, piece))
+        await self._in_writer(lambda: self._archive.commit(file, _WITHIN, piece.within, now))
+        return file
 
     async def remove_oldest(self, keep_from: date | None, keep_mb: int | None, now: datetime) -> list[RemovedDay]:
         """Remove archived days before `keep_from`, then the oldest until all takes `keep_mb` (1,000,000 bytes) at most.
@@ -107,9 +112,12 @@ class Archiving:
         """
         async with self._turn:
             removed = []
-            for day, files in self._too_old_or_too_many(keep_from, keep_mb):
+            with _told():
+                going = self._too_old_or_too_many(keep_from, keep_mb)
+            for day, files in going:
                 why = f"older than {keep_from}" if keep_from is not None and day < keep_from else f"over {keep_mb} MB"
-                removed.append(await self._in_writer(lambda f=files, w=why: self._archive.remove(f, w, now)))  # type: ignore[misc]  # bound now
+                with _told():
+                    removed.append(await self._in_writer(partial(self._archive.remove, files, why, now)))
             return removed
 
     async def tidy(self, now: datetime) -> list[ArchivedFile]:
@@ -119,18 +127,26 @@ class Archiving:
         """
         async with self._turn:
             if not self._asking.answers:
-                with self._asking.waiting():
+                with self._asking.waiting(), _told():
                     await self._in_writer(lambda: self._archive.sweep(now))
-            return await self._in_writer(lambda: self._archive.check(now))
+            return await self._checked(now)
+
+    async def check(self, now: datetime) -> list[ArchivedFile]:
+        """Read every byte of every file; those that are not as they were written."""
+        async with self._turn:
+            return await self._checked(now, whole=True)
+
+    async def _checked(self, now: datetime, *, whole: bool = False) -> list[ArchivedFile]:
+        digests = {}
+        with _told():
+            for file in await self._in_writer(lambda: self._archive.in_doubt(whole=whole)):
+                path = self._archive.folder / file.path
+                digests[file.path] = await self._asking.lend(partial(_sha256_beside, path))
+            return await self._in_writer(lambda: self._archive.check(digests, now))
 
     async def doubt(self, told: str, now: datetime) -> list[ArchivedFile]:
         """Look at the files that an error names; those that cannot be read, which the log goes on without."""
         return await self._in_writer(lambda: self._archive.doubt(told, now))
-
-    async def check(self, now: datetime) -> list[ArchivedFile]:
-        """Read every byte of every file; those that are not as they were written. The writer waits meanwhile."""
-        async with self._turn:
-            return await self._in_writer(lambda: self._archive.check(now, whole=True))
 
     def _too_old_or_too_many(
         self, keep_from: date | None, keep_mb: int | None
@@ -204,6 +220,19 @@ def write(connection: Connection, folder: Path, piece: Piece) -> ArchivedFile:
         max(turns, default=None),  # type: ignore[type-var, arg-type]
         tuple(Span(stream, first, last) for stream, first, last, *_ in spans),  # type: ignore[arg-type]  # integers
     )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database or the disk refuses, as something that is tried again."""
+    try:
+        yield
+    except (Error, OSError) as error:
+        raise EventLogError(f"the archive could not be looked after; it is tried again ({error})") from error
+
+
+def _sha256_beside(path: Path, _: Connection) -> str:
+    return sha256_of(path)
 
 
 def midnight(day: date) -> datetime:

@@ -174,6 +174,13 @@ class LogBroken(EventLogError):
         super().__init__(f"the event log cannot go on in this process; start the logger again ({error})")
 
 
+class ArchiveFailed(EventLogError):
+    """A closed day could not be moved (a full disk, memory that ingest needed): its events are where they were."""
+
+    def __init__(self, path: str, why: BaseException) -> None:
+        super().__init__(f"{path} could not be written, its events stay in the database; try again later ({why})")
+
+
 class LogClosed(EventLogError):
     """The log was closed while something was asked of it."""
 
