@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -18,8 +20,10 @@ from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import note
 from pipeline.cli.reaching_log import archiving, asking
 from pipeline.log_archiving import Moved, checked_before
+from schemas.errors import InvalidField
 
 DAYS: Final = "FROM days ORDER BY day DESC, first_log_seq DESC"
+KB: Final = 1e3
 MB: Final = 1e6
 
 
@@ -41,7 +45,7 @@ def archive(
         day = checked_before("--before", before, today) if before is not None else today
         if check:
             if before is not None:
-                fail("--before: nothing is moved with --check; leave one of them out", Exit.WRONG_INPUT)
+                raise InvalidField("--before", before, "nothing beside --check")
             _tell_of(asyncio.run(_checked()))
             return
         moved = asyncio.run(_moved(day))
@@ -50,14 +54,14 @@ def archive(
             return
         rows, size = sum(each.rows for each in moved), sum(each.bytes for each in moved)
         days = len({each.day for each in moved})
-        print(f"archived: {days} day{'s' * (days > 1)}, {rows} events, {size / MB:.1f} MB")
+        print(f"archived: {days} day{'s' * (days > 1)}, {rows} events, {_size(size)}")
 
 
 async def _moved(before: date) -> list[Moved]:
     moved = []
     async with archiving() as archive:
         while (one := await archive.move(before)) is not None:
-            note(f"{one.day}: {one.rows} events, {one.bytes / MB:.1f} MB")
+            note(f"{one.day}: {one.rows} events, {_size(one.bytes)}")
             moved.append(one)
     return moved
 
@@ -86,17 +90,25 @@ def files(as_json: Annotated[bool, typer.Option("--json", help="JSON: the rows."
             print(json.dumps([dict(zip(table.columns, row, strict=True)) for row in table.rows], ensure_ascii=False))
             return
         shown = TerminalTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for name in ("day", "place", "files", "events", "MB", "log_seq", ""):
+        for name in ("day", "place", "files", "events", "size", "log_seq", ""):
             shown.add_column(name, justify="left" if name in ("day", "place", "") else "right")
         for day, place, count, rows, size, first, last, why in table.rows:
-            in_mb = f"{float(str(size)) / MB:.2f}" if size is not None else ""
-            shown.add_row(str(day), str(place), str(count or ""), str(rows), in_mb, f"{first}-{last}", str(why))
+            told = _size(int(str(size))) if size is not None else ""
+            shown.add_row(str(day), str(place), str(count or ""), str(rows), told, f"{first}-{last}", str(why))
         Console().print(shown if table.rows else "the log is empty")
         path = wiring.log_path(configuration.load())
         if path.exists():
             folder = archive_folder(path)
-            archived = sum(each.stat().st_size for each in folder.rglob("*.parquet")) if folder.exists() else 0
-            print(f"{path}: {path.stat().st_size / MB:.1f} MB; {path.with_suffix('')}: {archived / MB:.1f} MB")
+            database, archived = (_bytes_of(path.parent.glob(f"{path.name}*")), _bytes_of(folder.rglob("*.parquet")))
+            print(f"{path}: {_size(database)}; {folder}: {_size(archived)}")
+
+
+def _bytes_of(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / MB:.1f} MB" if size_bytes >= MB else f"{size_bytes / KB:.0f} kB"
 
 
 async def _days() -> Table:
