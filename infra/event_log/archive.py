@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from infra.event_log.duck import Connection, Error
-from infra.event_log.port import RemovedDay
+from infra.event_log.port import LogUnreadable, RemovedDay, archive_folder
 
 RECENT: Final = "main.recent_events"
 CHUNK_BYTES: Final = 1 << 20  # read at once for a hash
@@ -312,6 +312,17 @@ class Archive:
         self._connection.run(
             "UPDATE archived_files SET state = $state, why = $why, since = $now WHERE path = $path",
             {"path": path, "state": state, "why": why, "now": now},
+        )
+
+
+def refuse_unless_in_place(connection: Connection, path: Path) -> None:
+    """For a reader, who may not change the view: raises LogUnreadable when the log has been moved since."""
+    [(sql,)] = connection.run("SELECT sql FROM duckdb_views() WHERE view_name = 'archived_events'")
+    folder = archive_folder(path)
+    if "read_parquet" in str(sql) and quoted(f"{folder}/")[1:-1] not in str(sql):
+        raise LogUnreadable(
+            f"{path}: the log has been moved; say `parley log archive --check` once, and its archive is looked for in "
+            f"{folder}"
         )
 
 

@@ -15,7 +15,7 @@ from infra import memory
 from infra.clock import Clock, SystemClock
 from infra.event_log import duck, migrations
 from infra.event_log.appending import Appending, last_position
-from infra.event_log.archive import Archive
+from infra.event_log.archive import Archive, refuse_unless_in_place
 from infra.event_log.archiving import Archiving
 from infra.event_log.asking import Asking
 from infra.event_log.duck import Connection
@@ -231,6 +231,7 @@ async def open_read_only(path: Path, limits: LogLimits | None = None) -> LogRead
         connection = duck.connect(path, limits, read_only=True)
         try:
             migrations.check(connection, path, migrations.tables())
+            refuse_unless_in_place(connection, path)
             return LogReader(path, connection, thread, limits)
         except BaseException:
             connection.close()

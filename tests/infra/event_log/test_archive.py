@@ -407,6 +407,22 @@ async def test_a_log_whose_files_are_all_gone_still_opens(
         assert (await opened.ask("SELECT max(log_seq) FROM events")).rows == ((19,),)
 
 
+async def test_a_log_that_was_moved_says_how_its_archive_is_found_again(
+    three_days: tuple[EventLog, Said], clock: SetClock, path: Path, tmp_path: Path
+) -> None:
+    log, _ = three_days
+    await moved(log, clock)
+    await log.aclose()
+    other = path.parent.rename(tmp_path / "it's elsewhere") / path.name
+
+    with pytest.raises(LogUnreadable, match="has been moved; say `parley log archive --check` once"):
+        await open_read_only(other)
+    async with await open_log(other, clock=clock) as opened:
+        assert (await opened.ask("SELECT count(*) FROM events")).rows == ((19,),)
+    async with await open_read_only(other) as reader:
+        assert (await reader.ask("SELECT count(*) FROM events")).rows == ((19,),)
+
+
 async def test_files_that_the_log_does_not_know_are_never_touched(
     three_days: tuple[EventLog, Said], clock: SetClock, path: Path, folder: Path
 ) -> None:
