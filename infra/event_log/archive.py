@@ -22,6 +22,7 @@ RECENT: Final = "main.recent_events"
 CHUNK_BYTES: Final = 1 << 20  # read at once for a hash
 CHANGED: Final = "its bytes have changed"
 _KEYS: Final = "log_seq, stream, stream_seq, id, turn"  # what a copy is known by
+_VIEW: Final = "SELECT sql FROM duckdb_views() WHERE view_name = 'archived_events'"
 _STANDING: Final = ("archived", "unreadable")  # states of files that should be there
 
 log = logging.getLogger("parley.log")
@@ -81,8 +82,14 @@ class Archive:
         self.read()
         self.sweep(now)
         self._mark(self._misplaced(), now)
-        if self.files:
+        if not self._in_view():
             self._change({}, now)
+
+    def _in_view(self) -> bool:
+        """Whether the view names just the files that it should; not when the log has been moved."""
+        [(sql,)] = self._connection.run(_VIEW)
+        names = [quoted(str(self.folder / file.path)) for file in self._archived()]
+        return str(sql).count(".parquet'") == len(names) and all(name in str(sql) for name in names)
 
     def read(self) -> None:
         """Take from the table which files there are."""
@@ -181,6 +188,7 @@ class Archive:
         except BaseException as error:
             self.files = before
             if isinstance(error, Error):
+                self.read()  # it may have been committed all the same
                 self._mark(self._unreadable_at_the_beginning(), now)  # what hindered the view does not do so again
             raise
 
@@ -190,10 +198,11 @@ class Archive:
         self._mark({file.path: ("removing", why) for file in gone}, now)
         return RemovedDay(gone[0].day, sum(file.rows for file in gone), sum(file.bytes for file in gone), why)
 
-    def sweep(self, now: datetime) -> None:
-        """Delete the bytes of files that were removed or never finished. No question may be under way."""
+    def sweep(self, now: datetime, *, removed: bool = True) -> None:
+        """Delete the bytes of files that were never finished and, when no question is under way, of removed ones."""
+        self.read()  # what counts is the table: a file of which one is not sure may be the only place of its rows
         for file in list(self.files.values()):
-            if file.state not in ("writing", "removing"):
+            if file.state != "writing" and not (removed and file.state == "removing"):
                 continue
             try:
                 for path in (self.folder / file.path, part_of(self.folder / file.path)):
@@ -317,7 +326,7 @@ class Archive:
 
 def refuse_unless_in_place(connection: Connection, path: Path) -> None:
     """For a reader, who may not change the view: raises LogUnreadable when the log has been moved since."""
-    [(sql,)] = connection.run("SELECT sql FROM duckdb_views() WHERE view_name = 'archived_events'")
+    [(sql,)] = connection.run(_VIEW)
     folder = archive_folder(path)
     if "read_parquet" in str(sql) and quoted(f"{folder}/")[1:-1] not in str(sql):
         raise LogUnreadable(

@@ -96,7 +96,7 @@ class Archiving:
                 return await self._move(piece, now)
             except (Error, OSError, ArchiveMismatch) as error:
                 with suppress(Error):  # otherwise with the next `tidy`, or at the next start
-                    await self._in_writer(lambda: self._archive.sweep(now))
+                    await self._in_writer(lambda: self._archive.sweep(now, removed=False))
                 raise ArchiveFailed(piece.path, error) from error
 
     async def _move(self, piece: Piece, now: datetime) -> ArchivedFile:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra.clock import SetClock
-from infra.event_log import archiving, reports
+from infra.event_log import archiving, duck, migrations, reports
 from infra.event_log.archive import Archive, part_of
+from infra.event_log.lines import imported
 from infra.event_log.log import EventLog, LogReader, open_log, open_read_only
 from infra.event_log.port import ArchiveFailed, Batch, LogLimits, LogUnreadable, QueryRefused, StreamIdentity, Table
 from pipeline import log_files
@@ -204,8 +205,6 @@ async def test_a_dump_of_archived_days_adds_nothing_when_it_is_taken_in(
     log, _ = three_days
     lines = await dump(log)
     await moved(log, clock)
-    from infra.event_log.lines import imported
-
     done = await log.take_in([imported(line.encode()) for line in lines])
     async with await open_log(tmp_path / "other" / "log.duckdb", clock=clock) as other:
         taken = await other.take_in([imported(line.encode()) for line in lines])
@@ -315,6 +314,36 @@ async def test_a_disk_that_is_full_leaves_the_rows_where_they_are(
     assert rows_of(await seen(log)) == before
     assert not files_in(folder)
     assert await moved(log, clock) == 2
+
+
+async def test_a_commit_that_was_made_though_it_failed_keeps_the_file(
+    three_days: tuple[EventLog, Said], clock: SetClock, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    log, _ = three_days
+    before = rows_of(await seen(log))
+    commit, run = Archive.commit, duck.Connection.run
+
+    def committed_and_failed(self: duck.Connection, sql: str, *rest: object) -> list[tuple[object, ...]]:
+        done = run(self, sql, *rest)  # type: ignore[arg-type]  # handed on
+        if sql == "COMMIT":
+            raise duck.Error("the answer was lost")
+        return done
+
+    def commits_badly(self: Archive, *given: object) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(duck.Connection, "run", committed_and_failed)
+            commit(self, *given)  # type: ignore[arg-type]  # handed on
+
+    with monkeypatch.context() as outer, pytest.raises(ArchiveFailed):
+        outer.setattr(Archive, "commit", commits_badly)
+        await log.archiving.archive_piece(clock.at.date(), clock.at)
+
+    assert rows_of(await seen(log)) == before
+    await moved(log, clock)
+    await log.archiving.tidy(clock.now())
+    await log.aclose()
+    async with await open_log(path, clock=clock) as opened:
+        assert rows_of(await seen(opened)) == before
 
 
 async def test_a_file_that_reads_back_otherwise_never_replaces_its_rows(
@@ -568,8 +597,6 @@ async def test_a_question_that_is_being_answered_keeps_the_bytes_of_what_was_rem
 async def test_a_log_of_before_there_was_an_archive_is_brought_up_to_date(
     path: Path, clock: SetClock, typed: Typed, batch: AsBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from infra.event_log import duck, migrations
-
     path.parent.mkdir()
     connection = duck.connect(path, LogLimits(), read_only=False)
     old_views = migrations.Migration(0, "views", "CREATE VIEW turns AS SELECT turn FROM events")
