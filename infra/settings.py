@@ -238,6 +238,37 @@ class LimitsSettings(Section):
     room_min_mb: int = Field(default=500, ge=0)  # on the disk with the data: below it no turn is taken in
 
 
+class LogSettings(Section):
+    """How long the event log keeps what it has. Days are counted in UTC, from when an event was recorded."""
+
+    archive_after_days: int | None = Field(default=7, ge=0, le=36_500)  # a day moves to Parquet; None: never
+    keep_days: int | None = Field(default=None, ge=1, le=36_500)  # None: for ever
+    keep_mb: int | None = Field(default=None, ge=1)  # of database and archive; the oldest days go first; None: no limit
+
+    @model_validator(mode="after")
+    def _archived_before_removed(self) -> "LogSettings":
+        for name in ("keep_days", "keep_mb"):
+            if getattr(self, name) is not None and self.archive_after_days is None:
+                raise InvalidField(name, getattr(self, name), "nothing, or a number for archive_after_days too")
+        archived = self.archive_after_days
+        if self.keep_days is not None and archived is not None and self.keep_days <= archived:
+            raise InvalidField("keep_days", self.keep_days, f"more than archive_after_days ({archived})")
+        return self
+
+
+class AudioSettings(Section):
+    """How long recordings and spoken answers lie in the blob store; the log keeps their references."""
+
+    keep: bool = True  # False: until their turn has ended
+    keep_days: int | None = Field(default=None, ge=1, le=36_500)  # after the turn; None: as long as the log, keep_days
+
+    @model_validator(mode="after")
+    def _kept_for_days(self) -> "AudioSettings":
+        if not self.keep and self.keep_days is not None:
+            raise InvalidField("keep_days", self.keep_days, "nothing, since keep is false")
+        return self
+
+
 class TelemetrySettings(Section):
     """Where traces go. Without an endpoint nothing leaves the machine."""
 
@@ -274,6 +305,8 @@ class Settings(Section):
     chat: ChatSettings = ChatSettings()
     turn: TurnSettings = TurnSettings()
     limits: LimitsSettings = LimitsSettings()
+    log: LogSettings = LogSettings()
+    audio: AudioSettings = AudioSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @field_validator("tenant", "user")

@@ -154,17 +154,28 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
 
 async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
     from infra.event_log.log import open_log
+    from pipeline.log_archiving import ArchiveKeeping
     from pipeline.logging_stage import LogKeeping
+    from pipeline.sound_keeping import SoundKeeping
 
     event_log = await open_log(wiring.log_path(settings), clock=clock, keeps_content=settings.training_data)
+    aside: list[asyncio.Task[None]] = []
     try:
         keeping = LogKeeping(event_log, bus, clock)
         presence = await _present(topology.LOGGER, bus, clock, keeping.counts)
         await Metrics(topology.LOGGER, str(os.getpid()), keeping.counts).announce(bus)
         presence.ready = True
         log.info("the log is ready")
+        archive = ArchiveKeeping(event_log.archiving, settings.log, clock)
+        archive.answer_on(bus)
+        aside.append(asyncio.create_task(archive.run()))
+        if (kept := wiring.sound_kept(settings)) is not None:
+            sounds = SoundKeeping(event_log.ask, await wiring.blobs_of(settings, bus), kept, clock)
+            aside.append(asyncio.create_task(sounds.run()))
         await keeping.run(stop)
     finally:
+        for task in aside:
+            await cancelled(task)
         await event_log.aclose()
 
 

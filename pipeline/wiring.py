@@ -6,6 +6,7 @@ Heavy libraries are imported by the stage that needs them and by no other proces
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,14 @@ async def blobs_of(settings: Settings, bus: Bus | None) -> BlobStore:
     from infra.blobs.files import FileBlobs
 
     return FileBlobs(settings.data_dir / BLOB_FOLDER)
+
+
+def sound_kept(settings: Settings) -> timedelta | None:
+    """How long after its turn a recording or a spoken answer is kept; None: for ever."""
+    if not settings.audio.keep:
+        return timedelta()
+    days = settings.audio.keep_days if settings.audio.keep_days is not None else settings.log.keep_days
+    return timedelta(days=days) if days is not None else None
 
 
 @asynccontextmanager

@@ -6,11 +6,23 @@ hash when it is read, and putting the bytes again mends it.
 """
 
 import asyncio
+import os
 import tempfile
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
-from infra.blobs.port import BLOB_MAX_BYTES, BlobMissing, checked_bytes, checked_size, digest_of, ref_of
+from infra.blobs.port import (
+    BLOB_MAX_BYTES,
+    REF_PREFIX,
+    BlobMissing,
+    Stored,
+    checked_bytes,
+    checked_size,
+    digest_of,
+    ref_of,
+)
 from schemas.event import Blob
 
 _FAN_OUT_CHARS = 2  # 256 folders: a million blobs are 4,000 files a folder
@@ -33,9 +45,16 @@ class FileBlobs:
     async def exists(self, blob: Blob | str) -> bool:
         return await asyncio.to_thread(self._path(digest_of(blob)).is_file)
 
-    async def delete(self, blob: Blob | str) -> None:
-        path = self._path(digest_of(blob))
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+    async def delete(self, blob: Blob | str, *, put_before: datetime | None = None) -> bool:
+        return await asyncio.to_thread(_delete, self._path(digest_of(blob)), put_before)
+
+    async def stored(self) -> AsyncIterator[Stored]:
+        for folder in await asyncio.to_thread(self._folders):
+            for told in await asyncio.to_thread(_stored_in, folder):
+                yield told
+
+    def _folders(self) -> list[Path]:
+        return sorted(path for path in self._root.glob("?" * _FAN_OUT_CHARS) if path.is_dir())
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:_FAN_OUT_CHARS] / digest
@@ -64,3 +83,29 @@ class FileBlobs:
         except FileNotFoundError:
             raise BlobMissing(f"sha256:{digest}", str(self._root)) from None
         return checked_bytes(data, digest, str(self._root))
+
+
+def _delete(path: Path, put_before: datetime | None) -> bool:
+    try:
+        if put_before is not None and _put_at(path.stat()) >= put_before:
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _put_at(told: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(told.st_mtime, UTC)
+
+
+def _stored_in(folder: Path) -> list[Stored]:
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(folder.name):  # one that is being put
+                continue
+            with suppress(FileNotFoundError):  # deleted just now
+                told = entry.stat()
+                found.append(Stored(f"{REF_PREFIX}{entry.name}", told.st_size, _put_at(told)))
+    return found

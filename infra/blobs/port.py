@@ -7,13 +7,26 @@ anybody still refers to a blob before it is deleted is for the caller to know.
 
 import hashlib
 import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from schemas.errors import InvalidField
 from schemas.event import Blob
 
 BLOB_MAX_BYTES = 64 * 1024 * 1024  # two minutes of 8-channel 24-bit sound at 16 kHz, with room to spare
+REF_PREFIX = "sha256:"
 _REF = re.compile(r"sha256:([0-9a-f]{64})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store tells of a blob when it lists all."""
+
+    ref: str
+    size_bytes: int
+    put_at: datetime  # when it was put last, also when it was there already
 
 
 class BlobStore(Protocol):
@@ -28,8 +41,14 @@ class BlobStore(Protocol):
     async def exists(self, blob: Blob | str) -> bool:
         """Whether the bytes are there; they are not read. Raises InvalidField."""
 
-    async def delete(self, blob: Blob | str) -> None:
-        """Forget the bytes; nothing happens when they are not there. Raises InvalidField."""
+    async def delete(self, blob: Blob | str, *, put_before: datetime | None = None) -> bool:
+        """Forget the bytes, with `put_before` only if nobody has put them since; whether they were there and are gone.
+
+        Raises InvalidField.
+        """
+
+    def stored(self) -> AsyncIterator[Stored]:
+        """All blobs, in no order, each once. One that is put or deleted meanwhile may be told or not."""
 
 
 class BlobError(Exception):
@@ -52,7 +71,7 @@ class BlobCorrupt(BlobError):
 
 def ref_of(data: bytes) -> str:
     """The reference under which these bytes lie."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return f"{REF_PREFIX}{hashlib.sha256(data).hexdigest()}"
 
 
 def digest_of(blob: Blob | str) -> str:

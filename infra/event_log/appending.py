@@ -7,6 +7,8 @@ Runs in one thread. That a row stands once rests on three things, none of which 
   so a message below the position may still be missing;
 - an event that came again as another message is known by its id. Copies of an event share its turn, so they are
   sought among the rows of the batch's span of turns, at most `copies_window_rows` back;
+- both are sought in the archive too, in those files whose spans the batch touches (archive.py), which is rare: it takes
+  a message that was recorded many days ago;
 - the log has one writer, because DuckDB gives the file to one process.
 Rows lie in the file in about the order of both sequence and turn, so DuckDB skips all row groups outside the spans.
 """
@@ -16,9 +18,10 @@ from datetime import datetime
 from typing import Final
 
 from infra.event_log import columns
+from infra.event_log.archive import RECENT, Archive
 from infra.event_log.columns import Columns
 from infra.event_log.content import without_content
-from infra.event_log.duck import Connection
+from infra.event_log.duck import Connection, Error
 from infra.event_log.port import INVALID, Appended, Batch, StreamChanged, StreamIdentity
 
 INSERTED: Final = ", ".join(f'"{name}"' for name in Columns._fields)
@@ -26,15 +29,17 @@ _AS_TEXT = {"conversation", "turn", "payload", "rest"}  # four times as fast to 
 STAGED_COLUMNS: Final = ", ".join(
     f'"{name}"::VARCHAR AS "{name}"' if name in _AS_TEXT else f'"{name}"' for name in Columns._fields
 )
-_STAGE = f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {STAGED_COLUMNS} FROM main.events LIMIT 0"
+_STAGE = f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {STAGED_COLUMNS} FROM {RECENT} LIMIT 0"
 _SPAN = "e.stream = $stream AND e.stream_seq BETWEEN $low AND $high AND s.stream_seq = e.stream_seq"
-_CHANGED = f"SELECT min(s.stream_seq) FROM staged s, main.events e WHERE {_SPAN} AND s.id <> e.id"
-_DROP_REDELIVERED = f"DELETE FROM staged s USING main.events e WHERE {_SPAN}"
+_CHANGED = f"SELECT min(s.stream_seq) FROM staged s, {{events}} e WHERE {_SPAN} AND s.id <> e.id"
+_DROP_REDELIVERED = f"DELETE FROM staged s USING {{events}} e WHERE {_SPAN}"
+_DROP_REMOVED = """
+DELETE FROM staged WHERE stream_seq BETWEEN $low AND $high AND (turn IS NULL OR turn::UUID <= $newest::UUID)"""
 _DROP_COPIES = """
-DELETE FROM staged s USING main.events e
+DELETE FROM staged s USING {events} e
 WHERE e.id = s.id AND e.turn BETWEEN $low::UUID AND $high::UUID AND e.log_seq > $after"""
 _INSERT = f"""
-INSERT INTO main.events (log_seq, stream, {INSERTED}, recorded_at)
+INSERT INTO {RECENT} (log_seq, stream, {INSERTED}, recorded_at)
 SELECT $before + row_number() OVER (ORDER BY stream_seq), $stream, {INSERTED}, $now FROM staged ORDER BY stream_seq"""
 _MOVE = "UPDATE streams SET position = $position, updated_at = $now WHERE stream = $stream"
 _NEW_STREAM = "INSERT INTO streams VALUES ($stream, $name, $created, 0, $now)"
@@ -43,9 +48,12 @@ _NEW_STREAM = "INSERT INTO streams VALUES ($stream, $name, $created, 0, $now)"
 class Appending:
     """The writer's side of one open log."""
 
-    def __init__(self, connection: Connection, copies_window_rows: int, keeps_content: bool = True) -> None:
+    def __init__(
+        self, connection: Connection, archive: Archive, copies_window_rows: int, keeps_content: bool = True
+    ) -> None:
         """`keeps_content` False: what was said is left out of each row."""
         self._connection = connection
+        self.archive = archive
         self.keeps_content = keeps_content
         self._window = copies_window_rows
         self.read_progress()
@@ -53,9 +61,9 @@ class Appending:
     def read_progress(self) -> None:
         """Take from the database how far it is: at the start, and when a batch may or may not have been committed."""
         with self._connection.transaction():
-            [(last,)] = self._connection.run("SELECT coalesce(max(log_seq), 0) FROM events")
+            [(last,)] = self._connection.run(f"SELECT coalesce(max(log_seq), 0) FROM {RECENT}")
             rows = self._connection.run("SELECT stream, name, created, position FROM streams")
-        self.log_seq = _whole(last)
+        self.log_seq = max(_whole(last), self.archive.last_log_seq())
         self.streams = {
             StreamIdentity(str(name), _moment(created)): (_whole(number), _whole(position))
             for number, name, created, position in rows
@@ -80,7 +88,13 @@ class Appending:
         if self._in_doubt:
             self.read_progress()
         self._in_doubt = True
-        done = self._append(batch, now)
+        try:
+            done = self._append(batch, now)
+        except Error:
+            if not self.archive.settle(now):
+                raise
+            done = self._append(batch, now)  # without the archived file that could not be read
+        self.archive.settled()
         self._in_doubt = False
         return done
 
@@ -110,17 +124,23 @@ class Appending:
 
     def _drop_redelivered(self, stream: StreamIdentity, number: int, low: int, high: int) -> int:
         span = {"stream": number, "low": low, "high": high}
-        [(changed,)] = self._connection.run(_CHANGED, span)
+        events = self.archive.by_place([number], low, high)
+        [(changed,)] = self._connection.run(_CHANGED.format(events=events), span)
         if changed is not None:
             raise StreamChanged(stream, _whole(changed))
-        return self._changed(_DROP_REDELIVERED, span)
+        dropped = self._changed(_DROP_REDELIVERED.format(events=events), span)
+        for removed, newest in self.archive.removed_within(number, low, high):
+            told = {"low": removed.first, "high": removed.last, "newest": newest}
+            dropped += self._changed(_DROP_REMOVED, told)
+        return dropped
 
     def _drop_copies(self, staged: Iterable[Columns]) -> int:
         turns = [row.turn for row in staged if row.id is not None and row.turn is not None]
         if not turns:
             return 0
-        after = self.log_seq - self._window
-        return self._changed(_DROP_COPIES, {"low": min(turns), "high": max(turns), "after": after})
+        low, high, after = min(turns), max(turns), self.log_seq - self._window
+        events = self.archive.by_turn(low, high, after)
+        return self._changed(_DROP_COPIES.format(events=events), {"low": low, "high": high, "after": after})
 
     def _count_invalid(self, staged: Iterable[Columns]) -> int:
         """How many of those that were written; some may have been dropped as delivered before."""

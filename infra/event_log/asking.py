@@ -8,10 +8,11 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from time import perf_counter
+from typing import Any, TypeVar
 
 import pydantic_core
 
@@ -19,6 +20,8 @@ from infra.event_log.duck import Connection, Error, Interrupted, OutOfMemory, Pa
 from infra.event_log.port import Json, LogClosed, LogLimits, Parameter, QueryRefused, QueryStopped, Table
 from infra.event_log.refusals import refuse_unless_select
 from infra.worker_thread import WorkerThread
+
+R = TypeVar("R")
 
 _CHUNK_ROWS = 256
 _NICENESS = 10  # a tenth of the share of whoever else wants the processor
@@ -35,11 +38,14 @@ class _Reader:
         self.taken_for = ""  # why somebody else stopped what is being answered
         self.thread = WorkerThread(f"event-log-reader-{number}")
 
+    def lent(self, work: Callable[[Connection], R]) -> R:
+        """Do something that is no question."""
+        self._let_others_go_first()
+        return work(self.connection)
+
     def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
         began = perf_counter()
-        if not self._polite:
-            _let_others_go_first()
-            self._polite = True
+        self._let_others_go_first()
         refuse_unless_select(self._parser, sql)
         try:
             with self.connection.transaction("READ ONLY"):
@@ -55,6 +61,11 @@ class _Reader:
         except (Error, UnicodeError) as error:
             raise QueryRefused(sql, f"a SELECT over tables and columns that exist: {error}") from None
         return Table(head.columns, head.types, tuple(rows), truncated, (perf_counter() - began) * 1_000)
+
+    def _let_others_go_first(self) -> None:
+        if not self._polite:
+            _let_others_go_first()
+            self._polite = True
 
     def _fetch(self, limit_rows: int, limit_bytes: int) -> tuple[list[tuple[Json, ...]], bool]:
         rows: list[tuple[Json, ...]] = []
@@ -85,7 +96,7 @@ class Asking:
         self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
         for reader in self._readers:
             self._idle.put_nowait(reader)
-        self._answering: dict[_Reader, asyncio.Future[Table]] = {}
+        self._answering: dict[_Reader, asyncio.Future[Any]] = {}
         self._closed = False
         self._open = asyncio.Event()
         self._open.set()
@@ -127,6 +138,22 @@ class Asking:
             raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
         finally:
             await _stopped(reader, answering)
+            del self._answering[reader]
+            reader.taken_for = ""
+            self._idle.put_nowait(reader)
+
+    async def lend(self, work: Callable[[Connection], R]) -> R:
+        """Do `work` with a reader's connection, in its thread, beside ingest; it is stopped like a question.
+
+        Raises what the work raises, Interrupted when ingest needed the memory, LogClosed.
+        """
+        reader = await self._free_reader()
+        doing = asyncio.ensure_future(reader.thread.call(partial(reader.lent, work)))
+        self._answering[reader] = doing
+        try:
+            return await asyncio.shield(doing)
+        finally:
+            await _stopped(reader, doing)
             del self._answering[reader]
             reader.taken_for = ""
             self._idle.put_nowait(reader)
@@ -186,7 +213,7 @@ def _let_others_go_first() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
-async def _stopped(reader: _Reader, answering: "asyncio.Future[Table]") -> None:
+async def _stopped(reader: _Reader, answering: "asyncio.Future[Any]") -> None:
     """Wait until the thread is free again, interrupting what it does, also when the asker has gone away."""
     while not answering.done():
         reader.connection.interrupt()

@@ -16,7 +16,7 @@ from infra.event_log.port import INVALID
 KEPT: Final = frozenset(
     {
         *("label", "decided_by", "skill", "direction", "empty_because", "rating", "finish"),
-        *("backend", "model", "name", "sha256", "media_type", "scored_on"),
+        *("backend", "model", "name", "sha256", "media_type", "scored_on", "ref"),
         *("code", "stage", "failed_stage", "field", "about", "by", "compared_with", "intent", "due_at", "of", "start"),
     }
 )

@@ -13,7 +13,7 @@ from typing import Self
 
 import duckdb
 
-from infra.event_log.port import LogBusy, LogLimits, LogMissing, LogUnreadable
+from infra.event_log.port import LogBusy, LogLimits, LogMissing, LogUnreadable, archive_folder
 
 _LOCK_OWNER = re.compile(r"\(PID (\d+)\)")
 
@@ -117,6 +117,8 @@ class Connection:
 def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
     """Open a file so that no statement reaches any other file or changes any setting, whoever wrote it.
 
+    But for the archive's folder, which any statement may read and write: refusals.py is the wall there.
+
     Raises LogMissing (read_only), LogBusy, LogUnreadable.
     """
     if read_only and not path.exists():
@@ -141,10 +143,12 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
     except duckdb.Error as error:
         raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
     connection = Connection(raw)
+    archive = str(archive_folder(path)).replace("'", "''")
     connection.script(
-        """
+        f"""
         LOAD icu;
         SET GLOBAL TimeZone = 'UTC';
+        SET allowed_directories = ['{archive}/'];
         SET enable_external_access = false;
         SET lock_configuration = true;
         """

@@ -10,22 +10,23 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.event_log.appending import INSERTED, STAGED_COLUMNS, Appending
+from infra.event_log.archive import RECENT
 from infra.event_log.content import without_content
-from infra.event_log.duck import Connection
+from infra.event_log.duck import Connection, Error
 from infra.event_log.lines import Imported
 from infra.event_log.port import IMPORTED, StreamIdentity, TakenIn
 
 _STAGE = f"""
 CREATE OR REPLACE TEMP TABLE staged_import AS
-SELECT {STAGED_COLUMNS}, recorded_at FROM main.events LIMIT 0"""
+SELECT {STAGED_COLUMNS}, recorded_at FROM {RECENT} LIMIT 0"""
 _DROP_COPIES = """
-DELETE FROM staged_import s USING main.events e
+DELETE FROM staged_import s USING {events} e
 WHERE e.id = s.id AND e.turn BETWEEN $low::UUID AND $high::UUID"""
 _DROP_KNOWN = """
-DELETE FROM staged_import s USING main.events e
+DELETE FROM staged_import s USING {events} e
 WHERE e.stream IN ($stream, $imported) AND e.stream_seq BETWEEN $low AND $high AND s.stream_seq = e.stream_seq"""
 _INSERT = f"""
-INSERT INTO main.events (log_seq, stream, {INSERTED}, recorded_at)
+INSERT INTO {RECENT} (log_seq, stream, {INSERTED}, recorded_at)
 SELECT $before + row_number() OVER (ORDER BY stream_seq), $stream, {INSERTED}, recorded_at
 FROM staged_import ORDER BY stream_seq"""
 _NEW_STREAM = "INSERT INTO streams VALUES ($stream, $name, $created, 0, $now)"
@@ -38,9 +39,20 @@ class Importing:
     def __init__(self, connection: Connection, appending: Appending) -> None:
         self._connection = connection
         self._appending = appending
+        self._archive = appending.archive
 
     def take_in(self, lines: Sequence[Imported], now: datetime) -> TakenIn:
         """Record what the log does not have; on the disk when this returns, and nothing of it when this raises."""
+        try:
+            done = self._take_in(lines, now)
+        except Error:
+            if not self._archive.settle(now):
+                raise
+            done = self._take_in(lines, now)  # without the archived file that could not be read
+        self._archive.settled()
+        return done
+
+    def _take_in(self, lines: Sequence[Imported], now: datetime) -> TakenIn:
         self._appending.read_progress()
         recorded = 0
         try:
@@ -70,9 +82,14 @@ class Importing:
         self._connection.append("staged_import", [(*kept(row.columns), row.recorded_at) for row in rows])
         turns = [row.columns.turn for row in rows if row.columns.id is not None and row.columns.turn is not None]
         if turns:
-            self._connection.run(_DROP_COPIES, {"low": min(turns), "high": max(turns)})
+            first, last = min(turns), max(turns)
+            events = self._archive.by_turn(first, last)
+            self._connection.run(_DROP_COPIES.format(events=events), {"low": first, "high": last})
         low, high = rows[0].columns.stream_seq, rows[-1].columns.stream_seq
-        self._connection.run(_DROP_KNOWN, {"stream": known_as, "imported": number, "low": low, "high": high})
+        events = self._archive.by_place((known_as, number), low, high)
+        self._connection.run(
+            _DROP_KNOWN.format(events=events), {"stream": known_as, "imported": number, "low": low, "high": high}
+        )
         [(written,)] = self._connection.run(_INSERT, {"before": before, "stream": number})
         assert isinstance(written, int)  # the count of an INSERT
         if written:

@@ -15,6 +15,8 @@ from infra import memory
 from infra.clock import Clock, SystemClock
 from infra.event_log import duck, migrations
 from infra.event_log.appending import Appending, last_position
+from infra.event_log.archive import Archive, refuse_unless_in_place
+from infra.event_log.archiving import Archiving
 from infra.event_log.asking import Asking
 from infra.event_log.duck import Connection
 from infra.event_log.importing import Importing
@@ -27,22 +29,27 @@ from infra.event_log.port import (
     LogLimits,
     LogUnreadable,
     Parameter,
+    QueryRefused,
+    QueryStopped,
     StreamIdentity,
     Table,
     TakenIn,
+    archive_folder,
 )
 from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
 
 REOPEN_WITHIN_S: Final = 5.0
 REOPEN_EVERY_S: Final = 0.05
+R = TypeVar("R")
 W = TypeVar("W", Appended, TakenIn)
 
 
 class LogReader:
     """A log that can be asked."""
 
-    def __init__(self, connection: Connection, thread: WorkerThread, limits: LogLimits) -> None:
+    def __init__(self, path: Path, connection: Connection, thread: WorkerThread, limits: LogLimits) -> None:
+        self._path = path
         self._connection = connection
         self._thread = thread
         self._asking = Asking(connection, limits)
@@ -56,7 +63,20 @@ class LogReader:
         timeout_s: float | None = None,
     ) -> Table:
         """The answer to exactly one SELECT. Raises QueryRefused, QueryStopped; see Asking.ask."""
-        return await self._asking.ask(sql, parameters, limit_rows=limit_rows, timeout_s=timeout_s)
+        try:
+            return await self._asking.ask(sql, parameters, limit_rows=limit_rows, timeout_s=timeout_s)
+        except QueryRefused as refused:
+            folder = str(archive_folder(self._path))
+            if isinstance(refused, QueryStopped) or folder not in refused.expected or folder in sql:
+                raise
+            told = refused.expected[refused.expected.index(folder) :].splitlines()[0]
+            raise QueryRefused(sql, await self._unreadable(told)) from None
+
+    async def _unreadable(self, told: str) -> str:
+        """What would be right where a file of the archive cannot be read; `told` begins with the file's name."""
+        return (
+            f"an archive that can be read, not {told}; put the file back, or leave it out: parley log archive --check"
+        )
 
     async def last_position(self, stream_name: str) -> int:
         """The highest sequence number recorded of the newest stream of this name."""
@@ -89,13 +109,16 @@ class EventLog(LogReader):
         clock: Clock,
         keeps_content: bool,
     ) -> None:
-        super().__init__(connection, thread, limits)
-        self._path = path
+        super().__init__(path, connection, thread, limits)
         self._limits = limits
         self._clock = clock
         self._kept_rows = 0  # since the file was opened
-        self._appending = Appending(connection, limits.copies_window_rows, keeps_content)
+        archive = Archive(connection, archive_folder(path))
+        archive.open(clock.now())
+        self._archive = archive
+        self._appending = Appending(connection, archive, limits.copies_window_rows, keeps_content)
         self._importing = Importing(connection, self._appending)
+        self.archiving = Archiving(archive, self._asking, self._in_writer, path)
 
     async def append(self, batch: Batch) -> Appended:
         """Record a batch, each event once, and how far the stream was read, in one transaction.
@@ -118,19 +141,30 @@ class EventLog(LogReader):
 
         return await self._written(lambda: self._importing.take_in(lines, self._clock.now()))
 
+    async def _unreadable(self, told: str) -> str:
+        wrong = await self.archiving.doubt(told, self._clock.now())
+        if not wrong:
+            return await super()._unreadable(told)
+        rows = sum(file.rows for file in wrong)
+        return f"an archive that can be read, not {told}; ask again and {rows} events of it are left out"
+
     async def _written(self, write: Callable[[], W]) -> W:
-        """Run one transaction in the writer's thread, once more without the questions when it fails beside them."""
-        try:
-            done = await self._thread.call(write)
-        except duck.Broken as error:
-            raise LogBroken(error) from error
-        except duck.Error:  # nearly always memory, though it may come as what followed from it
-            async with self._asking.paused():
-                done = await self._thread.call(write)
+        """Run one transaction that adds rows in the writer's thread."""
+        done = await self._in_writer(write)
         self._kept_rows += done.recorded
         if self._kept_rows >= self._limits.renew_rows:
             await self._renew()
         return done
+
+    async def _in_writer(self, work: Callable[[], R]) -> R:
+        """Work in the writer's thread, once more without the questions when it fails beside them."""
+        try:
+            return await self._thread.call(work)
+        except duck.Broken as error:
+            raise LogBroken(error) from error
+        except duck.Error:  # nearly always memory, though it may come as what followed from it
+            async with self._asking.paused():
+                return await self._thread.call(work)
 
     async def _renew(self) -> None:
         """Open the file anew, if no question is being answered. Raises LogBroken when it does not open again."""
@@ -197,15 +231,13 @@ async def open_read_only(path: Path, limits: LogLimits | None = None) -> LogRead
         connection = duck.connect(path, limits, read_only=True)
         try:
             migrations.check(connection, path, migrations.tables())
-            return LogReader(connection, thread, limits)
+            refuse_unless_in_place(connection, path)
+            return LogReader(path, connection, thread, limits)
         except BaseException:
             connection.close()
             raise
 
     return await _in(thread, begin)
-
-
-R = TypeVar("R")
 
 
 async def _in(thread: WorkerThread, begin: Callable[[], R]) -> R:

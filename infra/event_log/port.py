@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -68,6 +68,16 @@ class TakenIn:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedDay:
+    """What was taken out of the archive for good."""
+
+    day: date  # in UTC
+    rows: int
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """The answer to a question. Values are what JSON can hold: times as ISO 8601, decimals and UUIDs as strings."""
 
@@ -114,6 +124,12 @@ class Question:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
+def archive_folder(path: Path) -> Path:
+    """Where the closed days of a log lie as Parquet: data/log for data/log.duckdb. Absolute."""
+    whole = path.resolve()
+    return whole.with_suffix("") if whole.suffix else whole.with_name(f"{whole.name}.days")
+
+
 class EventLogError(Exception):
     """Common to all that can go wrong with the log itself; the message says what to do."""
 
@@ -156,6 +172,13 @@ class LogBroken(EventLogError):
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(f"the event log cannot go on in this process; start the logger again ({error})")
+
+
+class ArchiveFailed(EventLogError):
+    """A closed day could not be moved (a full disk, memory that ingest needed): its events are where they were."""
+
+    def __init__(self, path: str, why: BaseException) -> None:
+        super().__init__(f"{path} could not be written, its events stay in the database; try again later ({why})")
 
 
 class LogClosed(EventLogError):

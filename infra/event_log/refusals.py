@@ -91,6 +91,8 @@ def _refuse_node(sql: str, node: dict[str, Json]) -> None:
     kind = str(node.get("type", ""))
     if kind.endswith("_NODE") and kind not in _QUERY_NODES:
         raise QueryRefused(sql, f"only SELECT, also inside WITH; not {kind.removesuffix('_NODE')}")
+    if kind == "BASE_TABLE" and _is_file(str(node.get("table_name", ""))):
+        raise QueryRefused(sql, f"tables and views of the log, no file such as {node.get('table_name')!r}")
     if kind == "TABLE_FUNCTION":
         function = node.get("function")
         name = str(function.get("function_name", "")).lower() if isinstance(function, dict) else ""
@@ -102,6 +104,11 @@ def _refuse_node(sql: str, node: dict[str, Json]) -> None:
         name = str(node.get("function_name", "")).lower()
         if name in FUNCTIONS_REFUSED:
             raise QueryRefused(sql, f"no function {name!r}: it {FUNCTIONS_REFUSED[name]}")
+
+
+def _is_file(name: str) -> bool:
+    """Whether DuckDB could take a table's name for a file's: those of the archive may be opened by any statement."""
+    return any(sign in name for sign in "/\\*?[") or name.lower().endswith((".parquet", ".part"))
 
 
 def _nodes(tree: Json) -> Iterator[dict[str, Json]]:

@@ -16,7 +16,7 @@ from infra import settings as configuration
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.errors import BusUnavailable
 from infra.event_log.port import Parameter, Table
-from pipeline.cli import answers, exits, log_files, log_stats
+from pipeline.cli import answers, exits, log_archive, log_files, log_stats
 from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, note
@@ -32,7 +32,9 @@ app = typer.Typer(
     help="Every event that was: follow them, or ask with SQL.", no_args_is_help=True, rich_markup_mode=None
 )
 
+app.command("archive")(log_archive.archive)
 app.command("dump")(log_files.dump)
+app.command("files")(log_archive.files)
 app.command("stats")(log_stats.stats)
 app.command("import")(log_files.taken_in)
 

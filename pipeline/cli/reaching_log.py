@@ -1,17 +1,58 @@
 """How a command reaches the log: its owner over the bus while Parley runs, the file itself when none does."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
 from infra import instance
 from infra.bus.connection import Bus
+from infra.clock import SystemClock
 from infra.event_log.port import LogMissing, Parameter, Table, TakenIn
 from infra.settings import Settings
 from pipeline import wiring
 from pipeline.cli.joining import bus_of, joined
+from pipeline.log_archiving import Moved, check, move_one, tell_to_check, tell_to_move
 from pipeline.log_files import Ask, TakeIn
 from pipeline.logging_stage import ask_log, take_lines_in, tell_log
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What can be done with the log's archive."""
+
+    move: Callable[[date], Awaitable[Moved | None]]  # the oldest piece of what was recorded before a day
+    check: Callable[[], Awaitable[list[Moved]]]  # reads every byte; the files that cannot be read
+
+
+@asynccontextmanager
+async def archiving(settings: Settings | None = None) -> AsyncIterator[Archive]:
+    """The log's archive. While it is worked on without a Parley, none can start.
+
+    Raises BusUnavailable, AlreadyRunning, LogMissing, LogBusy, LogUnreadable.
+    """
+    settings = joined(settings)
+    if settings.bus.url is not None:
+        async with bus_of(settings) as bus:
+            yield Archive(partial(tell_to_move, bus), partial(tell_to_check, bus))
+        return
+    from infra.event_log.log import open_log
+
+    path = wiring.log_path(settings)
+    if not path.exists():
+        raise LogMissing(path)
+    clock = SystemClock()
+    with instance.locked(settings.data_dir):
+        async with await open_log(path, keeps_content=settings.training_data) as log:
+
+            async def move(before: date) -> Moved | None:
+                return await move_one(log.archiving, before, clock.now())
+
+            async def checked() -> list[Moved]:
+                return await check(log.archiving, clock.now())
+
+            yield Archive(move, checked)
 
 
 @asynccontextmanager

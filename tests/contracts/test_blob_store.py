@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nats
@@ -115,6 +116,41 @@ async def test_a_deleted_blob_is_gone_and_may_be_put_again(kept: Files | Objects
         await kept.store.get(blob)
     await kept.store.put(b"sound", "audio/wav")
     assert await kept.store.get(blob) == b"sound"
+
+
+async def test_all_blobs_are_told_once_with_their_size_and_when_they_were_put(kept: Files | Objects) -> None:
+    assert [each async for each in kept.store.stored()] == []
+    began = datetime.now(UTC) - timedelta(seconds=1)  # of clocks that are read in two ways
+    blobs = [await kept.store.put(bytes([number]) * number, "audio/wav") for number in range(20)]
+    await kept.store.delete(blobs[0])
+
+    told = [each async for each in kept.store.stored()]
+
+    assert sorted((each.ref, each.size_bytes) for each in told) == sorted((b.ref, b.size_bytes) for b in blobs[1:])
+    assert all(began <= each.put_at <= datetime.now(UTC) for each in told)
+
+
+async def test_a_store_of_which_all_was_deleted_tells_nothing(kept: Files | Objects) -> None:
+    await kept.store.delete(await kept.store.put(b"sound", "audio/wav"))
+
+    assert [each async for each in kept.store.stored()] == []
+
+
+async def test_what_is_put_again_is_young_again_and_not_deleted_as_old(kept: Files | Objects) -> None:
+    blob = await kept.store.put(b"sound", "audio/wav")
+    [first] = [each async for each in kept.store.stored()]
+    await asyncio.sleep(0.02)
+    between = first.put_at + timedelta(milliseconds=10)
+    await kept.store.put(b"sound", "audio/wav")
+
+    [again] = [each async for each in kept.store.stored()]
+
+    assert again.put_at > between
+    assert not await kept.store.delete(blob, put_before=between)
+    assert await kept.store.get(blob) == b"sound"
+    assert await kept.store.delete(blob, put_before=again.put_at + timedelta(seconds=1))
+    assert not await kept.store.delete(blob, put_before=again.put_at + timedelta(seconds=1))
+    assert not await kept.store.exists(blob)
 
 
 async def test_bytes_that_were_changed_are_refused_and_put_right_by_putting_them_again(kept: Files | Objects) -> None:

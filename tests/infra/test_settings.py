@@ -154,13 +154,27 @@ def test_minimal_mode_in_dotenv_is_taken_back_by_the_environment(loads: Loads) -
 # Refusals
 
 REFUSED: Mapping[str, tuple[str, str]] = {
-    "unknown key": ("usr: me", "usr: there is no such key; expected one of blobs, bus, chat, currency, "),
+    "unknown key": ("usr: me", "usr: there is no such key; expected one of audio, blobs, bus, chat, currency, "),
     "unknown key below": ("stt: {bakend: x}", "stt.bakend: there is no such key; expected one of backend, beam, "),
     "wrong word": ("stt: {backend: siri}", "stt.backend: 'siri' is not allowed; expected 'whisper'"),
     "no number": ("stt: {beam: many}", "stt.beam: 'many' is not allowed; expected a valid integer"),
     "too small": ("turn: {timeout_s: 0}", "turn.timeout_s: 0 is not allowed; expected greater than or equal to 1"),
     "too large": ("turn: {timeout_s: 9999}", "turn.timeout_s: 9999 is not allowed; expected less than or "),
     "not finite": ("turn: {timeout_s: .nan}", "turn.timeout_s: nan is not allowed; expected "),
+    "removed before it is archived": (
+        "log: {keep_days: 7}",
+        "log.keep_days: 7 is not allowed; expected more than archive_after_days (7)",
+    ),
+    "removed, never archived": (
+        "log: {keep_mb: 100, archive_after_days: }",
+        "log.keep_mb: 100 is not allowed; expected nothing, or a number for archive_after_days too",
+    ),
+    "no days": ("log: {archive_after_days: -1}", "log.archive_after_days: -1 is not allowed; expected greater than"),
+    "no room": ("log: {keep_mb: 0}", "log.keep_mb: 0 is not allowed; expected greater than or equal to 1"),
+    "sound kept and not": (
+        "audio: {keep: false, keep_days: 3}",
+        "audio.keep_days: 3 is not allowed; expected nothing, since keep is false",
+    ),
     "no section": ("stt: whisper", "stt: 'whisper' is not allowed; expected "),
     "a list": ("[1, 2]", "config.yaml: holds [1, 2]; expected keys and values such as `user: me`"),
     "no zone": ("time_zone: Mars/Base", "time_zone: 'Mars/Base' is not allowed; expected an IANA name such as "),

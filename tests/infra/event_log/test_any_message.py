@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from infra.clock import SetClock
 from infra.event_log import duck, migrations
 from infra.event_log.appending import Appending
-from infra.event_log.port import Batch, LogLimits, Row, StreamIdentity
+from infra.event_log.archive import Archive
+from infra.event_log.port import Batch, LogLimits, Row, StreamIdentity, archive_folder
 from schemas.event import Event, Fact
 
 HEADERS = ["Parley-Hop", "traceparent", "ce-type", "ce-source", "X"]
@@ -45,7 +46,8 @@ def test_a_batch_of_anything_becomes_as_many_rows(
     connection = duck.connect(path, LogLimits(), read_only=False)
     try:
         migrations.apply(connection, path, migrations.tables(), migrations.views(), clock.now())
-        done = Appending(connection, 1_000).append(Batch(StreamIdentity("S", clock.now()), tuple(rows)), clock.now())
+        appending = Appending(connection, Archive(connection, archive_folder(path)), 1_000)
+        done = appending.append(Batch(StreamIdentity("S", clock.now()), tuple(rows)), clock.now())
         assert done.recorded + done.copies == len(rows)
         for view in (
             "turns",

@@ -1,4 +1,4 @@
-"""A writer that is killed in the middle of an append, and what comes again afterwards."""
+"""A writer that is killed in the middle of an append or of archiving, and what comes again afterwards."""
 
 import asyncio
 import json
@@ -6,8 +6,10 @@ import os
 import random
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
+from infra.clock import SetClock
 from infra.event_log.log import open_log
 from infra.event_log.port import Batch
 from schemas.event import Event, Fact
@@ -17,19 +19,19 @@ TURNS = 400
 ROOT = Path(__file__).parents[3]
 
 
-async def killed_after(appends: int, path: Path, messages: Path) -> None:
-    """Start the writer and kill it with SIGKILL while it is in the append after the `appends`-th."""
+async def killed_after(lines: int, program: str, *arguments: object, wait_s: float = 0) -> None:
+    """Start a program of this folder and kill it with SIGKILL in what it does after having said so many lines."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(Path(__file__).with_name("writer_that_is_killed.py")),
-        str(path),
-        str(messages),
+        str(Path(__file__).with_name(program)),
+        *map(str, arguments),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert writer.stdout is not None
-    for _ in range(appends + 1):
+    for _ in range(lines + 1):
         assert await writer.stdout.readline(), "the writer ended before it could be killed"
+    await asyncio.sleep(wait_s)
     writer.kill()
     assert await writer.wait() == -9
 
@@ -45,7 +47,7 @@ async def test_after_kills_in_mid_append_and_redelivery_each_event_stands_once(
     chance = random.Random(5)
 
     for _ in range(KILLS):
-        await killed_after(chance.randrange(1, 8), path, messages)
+        await killed_after(chance.randrange(1, 8), "writer_that_is_killed.py", path, messages)
 
     async with await open_log(path) as log:
         position = log.position(whole.stream)
@@ -61,3 +63,26 @@ async def test_after_kills_in_mid_append_and_redelivery_each_event_stands_once(
         assert again.redelivered == 50 + len(events) - position - 100
         found = await log.ask("SELECT id FROM events ORDER BY stream_seq")
     assert [id_ for (id_,) in found.rows] == [event.meta.id for event in events]
+
+
+async def test_after_kills_in_the_middle_of_archiving_each_event_stands_once(
+    path: Path, clock: SetClock, typed: Callable[..., list[Event[Fact]]], batch: Callable[..., Batch]
+) -> None:
+    events = [event for _ in range(TURNS) for event in typed()]
+    async with await open_log(path, clock=clock) as log:
+        await log.append(batch(events))
+    tomorrow = clock.at.date() + timedelta(days=1)
+    chance = random.Random(7)
+
+    for _ in range(KILLS):
+        within_a_piece = chance.uniform(0, 0.03)
+        await killed_after(chance.randrange(1, 12), "archiver_that_is_killed.py", path, tomorrow, wait_s=within_a_piece)
+        async with await open_log(path) as log:
+            found = (await log.ask("SELECT id FROM events ORDER BY log_seq")).rows
+            [(archived,)] = (await log.ask("SELECT count(*) FROM archived_events")).rows
+            lying = {str(file.relative_to(path.with_suffix(""))) for file in path.with_suffix("").glob("*/*")}
+            known = {name for (name,) in (await log.ask("SELECT path FROM archived_files")).rows}
+
+        assert [id_ for (id_,) in found] == [event.meta.id for event in events]
+        assert isinstance(archived, int) and 0 < archived < len(events), "killed in the middle"
+        assert lying == known, "nothing is left of the piece that was being moved"

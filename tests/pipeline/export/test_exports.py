@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +56,24 @@ async def test_the_same_log_gives_the_same_bytes(many: "Talks", exported: Export
     done = await exported(kind, tmp_path / "one", format="both")
     await exported(kind, tmp_path / "two", format="both")
 
-    def files(folder: Path) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-        }
-
     assert sum(done.rows.values()) > 5
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert set(files(tmp_path / "one")) == set(writing.names())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+async def test_days_in_the_archive_are_exported_as_they_were(many: "Talks", exported: Exported, tmp_path: Path) -> None:
+    await exported("sft", tmp_path / "one")
+    now = datetime.now(UTC) + timedelta(days=1)
+
+    moved = await many.log.archiving.archive_piece(now.date(), now)
+
+    await exported("sft", tmp_path / "two")
+    assert moved is not None
+    assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo", "intent", "ranking", "feedback"])
