@@ -90,7 +90,7 @@ class LogLimits:
     unsaved_kb: int = 1_024
     """So much of the newest rows DuckDB keeps in memory, and must read again after a crash, before it writes them into
     the file. With its own 16 MB the process swings by 15 MB; a sixteenth costs two thirds more writing, no time."""
-    renew_rows: int = 5_000
+    renew_rows: int = 20_000
     """After so many new rows the file is closed and opened anew: DuckDB gives back what it has kept of what it read
     and wrote only then (some 90 bytes a row, and 5 KB for each batch). It takes some 35 ms."""
     readers: int = 4  # questions that are answered at once; more wait, and the wait counts
