@@ -35,9 +35,10 @@ class Ground:
     address: BusAddress
     bus: Process
 
-    @property
-    def log(self) -> Path:
-        return self.folder / wiring.LOG_FILE
+    @staticmethod
+    def log_in(folder: Path) -> Path:
+        """Where the logger keeps its log."""
+        return folder / wiring.LOG_FILE
 
 
 @asynccontextmanager
