@@ -34,6 +34,7 @@ from stages.training_logger import TRAINING_LOGGER, TrainingLoggerGiven
 
 ASK_SUBJECT: Final = "parley.ask.log"
 ASK_TIMEOUT_S: Final = 35.0  # a little more than a question may take
+ASKED_AT_ONCE: Final = 32  # questions that are in hand: the log answers a few, and tells the others when none got free
 TAKE_IN_SUBJECT: Final = "parley.import.log"
 TAKE_IN_TIMEOUT_S: Final = 60.0  # some thousand lines, behind whatever is being written
 ANSWER_MAX_BYTES: Final = 900_000  # the bus carries 1 MiB a message
@@ -99,7 +100,7 @@ class LogKeeping:
             wait_s=TRAINING_LOGGER.batch_wait_s,
             renewed=renewed,
         )
-        self._bus.answer(ASK_SUBJECT, self._answer)
+        self._bus.answer(ASK_SUBJECT, self._answer, at_once=ASKED_AT_ONCE)
         self._bus.answer(TAKE_IN_SUBJECT, self._take_in)
         await self._bus.start_answering()
         recording = asyncio.create_task(consumer.run())

@@ -134,7 +134,8 @@ class Asking:
     async def _free_reader(self) -> _Reader:
         reader = await self._idle.get()
         try:
-            await self._open.wait()
+            while not self._open.is_set():  # it may be closed again before whoever waits gets to run
+                await self._open.wait()
             if self._closed:
                 raise LogClosed
         except BaseException:
