@@ -14,6 +14,7 @@ from typing import Final
 
 import nats
 import uvloop
+from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from infra.event_log import duck, migrations
@@ -31,7 +32,7 @@ async def fetched(url: str, token: str, count: int) -> tuple[list[Row], float, f
     client = await nats.connect(url, token=token)
     config = ConsumerConfig(ack_policy=AckPolicy.EXPLICIT, max_ack_pending=2 * TRAINING_LOGGER.batch_max_rows)
     pull = await client.jetstream().pull_subscribe("", durable=DURABLE, stream=EVENT_STREAM, config=config)
-    found = []
+    found: list[Msg] = []
     began, spent = perf_counter(), process_time()
     while len(found) < count:
         batch = await pull.fetch(min(TRAINING_LOGGER.batch_max_rows, count - len(found)), timeout=FETCH_TIMEOUT_S)
