@@ -8,21 +8,26 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from time import perf_counter
+from typing import Any, TypeVar
 
 import pydantic_core
 
-from infra.event_log.duck import Connection, Error, Interrupted, OutOfMemory, Parser
-from infra.event_log.port import Json, LogClosed, LogLimits, Parameter, QueryRefused, QueryStopped, Table
+from infra.event_log.duck import Connection, Error, Head, Interrupted, OutOfMemory, Parser
+from infra.event_log.packing import Packing
+from infra.event_log.port import Json, LogClosed, LogLimits, Packed, Parameter, QueryRefused, QueryStopped, Table
 from infra.event_log.refusals import refuse_unless_select
 from infra.worker_thread import WorkerThread
 
 _CHUNK_ROWS = 256
 _NICENESS = 10  # a tenth of the share of whoever else wants the processor
 _INTERRUPT_EVERY_S = 0.05  # an interrupt that comes between two statements is lost, so it is repeated
+
+
+A = TypeVar("A", Table, Packed)
 
 
 class _Reader:
@@ -36,6 +41,29 @@ class _Reader:
         self.thread = WorkerThread(f"event-log-reader-{number}")
 
     def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
+        rows: list[tuple[Json, ...]] = []
+
+        def take(row: bytes) -> None:
+            rows.append(tuple(pydantic_core.from_json(row)))
+
+        head, truncated, took_ms = self._told(sql, parameters, limit_rows, limit_bytes, take)
+        return Table(head.columns, head.types, tuple(rows), truncated, took_ms)
+
+    def pack(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Packed:
+        packing = Packing()
+        head, truncated, took_ms = self._told(sql, parameters, limit_rows, limit_bytes, packing.add)
+        rows = packing.finish()
+        return Packed(head.columns, head.types, rows, packing.count, packing.size_bytes, truncated, took_ms)
+
+    def _told(
+        self,
+        sql: str,
+        parameters: Mapping[str, Parameter],
+        limit_rows: int,
+        limit_bytes: int,
+        take: Callable[[bytes], None],
+    ) -> tuple[Head, bool, float]:
+        """Give each row as JSON to `take`; the answer's shape, whether it was cut, and the milliseconds."""
         began = perf_counter()
         if not self._polite:
             _let_others_go_first()
@@ -44,7 +72,7 @@ class _Reader:
         try:
             with self.connection.transaction("READ ONLY"):
                 head = self.connection.select(sql, parameters)
-                rows, truncated = self._fetch(limit_rows, limit_bytes)
+                truncated = self._fetch(limit_rows, limit_bytes, take)
                 self.connection.drop()
         except Interrupted:
             raise
@@ -54,21 +82,22 @@ class _Reader:
             ) from None
         except (Error, UnicodeError) as error:
             raise QueryRefused(sql, f"a SELECT over tables and columns that exist: {error}") from None
-        return Table(head.columns, head.types, tuple(rows), truncated, (perf_counter() - began) * 1_000)
+        return head, truncated, (perf_counter() - began) * 1_000
 
-    def _fetch(self, limit_rows: int, limit_bytes: int) -> tuple[list[tuple[Json, ...]], bool]:
-        rows: list[tuple[Json, ...]] = []
-        size_bytes = 0
+    def _fetch(self, limit_rows: int, limit_bytes: int, take: Callable[[bytes], None]) -> bool:
+        """Whether there was more than the limits allow."""
+        count = size_bytes = 0
         for chunk in self.connection.chunks(min(_CHUNK_ROWS, limit_rows + 1)):
             for raw in chunk:
-                text = pydantic_core.to_json(
+                row = pydantic_core.to_json(
                     raw, inf_nan_mode="strings", bytes_mode="hex", timedelta_mode="iso8601", fallback=str
                 )
-                size_bytes += len(text)
-                if len(rows) == limit_rows or size_bytes > limit_bytes:
-                    return rows, True
-                rows.append(tuple(pydantic_core.from_json(text)))
-        return rows, False
+                count += 1
+                size_bytes += len(row)
+                if count > limit_rows or size_bytes > limit_bytes:
+                    return True
+                take(row)
+        return False
 
     async def aclose(self) -> None:
         await self.thread.aclose()
@@ -85,7 +114,7 @@ class Asking:
         self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
         for reader in self._readers:
             self._idle.put_nowait(reader)
-        self._answering: dict[_Reader, asyncio.Future[Table]] = {}
+        self._answering: dict[_Reader, asyncio.Future[Any]] = {}
         self._closed = False
         self._open = asyncio.Event()
         self._open.set()
@@ -104,8 +133,30 @@ class Asking:
         LogLimits is lowered to it. Raises QueryRefused, QueryStopped when time or memory ran out (waiting for a free
         reader counts), LogClosed.
         """
+        limits = self._limits
+        return await self._asked(
+            _Reader.answer, sql, parameters, limit_rows, limits.ask_rows, limits.ask_bytes, timeout_s
+        )
+
+    async def pack(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, limit_rows: int | None = None
+    ) -> Packed:
+        """The same for an answer that may be large: as bytes, within the larger limits of LogLimits."""
+        limits = self._limits
+        return await self._asked(_Reader.pack, sql, parameters, limit_rows, limits.pack_rows, limits.pack_bytes, None)
+
+    async def _asked(
+        self,
+        how: Callable[[_Reader, str, Mapping[str, Parameter], int, int], A],
+        sql: str,
+        parameters: Mapping[str, Parameter] | None,
+        limit_rows: int | None,
+        most_rows: int,
+        most_bytes: int,
+        timeout_s: float | None,
+    ) -> A:
         within_s = min(timeout_s or self._limits.ask_timeout_s, self._limits.ask_timeout_s)
-        rows = self._limits.ask_rows if limit_rows is None else min(limit_rows, self._limits.ask_rows)
+        rows = most_rows if limit_rows is None else min(limit_rows, most_rows)
         if rows < 0 or within_s <= 0:
             raise QueryRefused(sql, "limit_rows from 0 and timeout_s above 0")
         deadline = asyncio.get_running_loop().time() + within_s
@@ -115,7 +166,7 @@ class Asking:
         except TimeoutError:
             raise QueryStopped(sql, f"a free reader within {within_s:g} s; all {len(self._readers)} are busy") from None
         answering = asyncio.ensure_future(
-            reader.thread.call(partial(reader.answer, sql, parameters or {}, rows, self._limits.ask_bytes))
+            reader.thread.call(partial(how, reader, sql, parameters or {}, rows, most_bytes))
         )
         self._answering[reader] = answering
         try:
@@ -187,7 +238,7 @@ def _let_others_go_first() -> None:
         os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
-async def _stopped(reader: _Reader, answering: "asyncio.Future[Table]") -> None:
+async def _stopped(reader: _Reader, answering: "asyncio.Future[Any]") -> None:
     """Wait until the thread is free again, interrupting what it does, also when the asker has gone away."""
     while not answering.done():
         reader.connection.interrupt()

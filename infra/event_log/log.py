@@ -26,6 +26,7 @@ from infra.event_log.port import (
     LogBusy,
     LogLimits,
     LogUnreadable,
+    Packed,
     Parameter,
     StreamIdentity,
     Table,
@@ -57,6 +58,12 @@ class LogReader:
     ) -> Table:
         """The answer to exactly one SELECT. Raises QueryRefused, QueryStopped; see Asking.ask."""
         return await self._asking.ask(sql, parameters, limit_rows=limit_rows, timeout_s=timeout_s)
+
+    async def pack(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, limit_rows: int | None = None
+    ) -> Packed:
+        """An answer that may be large. Raises QueryRefused, QueryStopped; see Asking.pack."""
+        return await self._asking.pack(sql, parameters, limit_rows=limit_rows)
 
     async def last_position(self, stream_name: str) -> int:
         """The highest sequence number recorded of the newest stream of this name."""

@@ -79,6 +79,19 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """The answer to a question as one piece of bytes, for one that is too large to be held whole; see packing.py."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: bytes
+    count: int  # rows
+    size_bytes: int  # of the rows as JSON
+    truncated: bool = False
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogLimits:
     """How much the log may use. Each has a name, so that reaching it can be told."""
 
@@ -96,6 +109,8 @@ class LogLimits:
     readers: int = 4  # questions that are answered at once; more wait, and the wait counts
     ask_rows: int = 10_000
     ask_bytes: int = 8 << 20  # of one answer as JSON
+    pack_rows: int = 1_000_000
+    pack_bytes: int = 64 << 20  # of one large answer as JSON; packed it is held in memory, some 6 to 10 MiB
     ask_timeout_s: float = 30.0
     copies_window_rows: int = 2_000_000
     """How far back, in rows, the log looks for an earlier copy of an event.

@@ -9,7 +9,7 @@ from infra.settings import Settings
 from pipeline import wiring
 from pipeline.cli.joining import bus_of, joined
 from pipeline.log_files import Ask, TakeIn
-from pipeline.logging_stage import ask_log, take_lines_in, tell_log
+from pipeline.logging_stage import ask_log, ask_log_at_length, take_lines_in, tell_log
 
 
 @asynccontextmanager
@@ -32,6 +32,19 @@ async def asking(settings: Settings | None = None) -> AsyncIterator[Ask]:
             return await log.ask(sql, parameters)
 
         yield of_the_file
+
+
+async def asked_at_length(sql: str, limit_rows: int | None) -> Table:
+    """One answer that may be large, of at most so many rows. Raises like `asking`, and QueryRefused."""
+    settings = joined(None)
+    if settings.bus.url is not None:
+        async with bus_of(settings) as bus:
+            return await ask_log_at_length(bus, sql, limit_rows=limit_rows)
+    from infra.event_log.log import open_read_only
+    from infra.event_log.packing import unpacked
+
+    async with await open_read_only(wiring.log_path(settings)) as log:
+        return unpacked(await log.pack(sql, limit_rows=limit_rows))
 
 
 @asynccontextmanager
