@@ -30,6 +30,7 @@ from infra.event_log.port import (
     TakenIn,
 )
 from pipeline import large_answers
+from pipeline.lag import Lag
 from pipeline.large_answers import ANSWER_MAX_BYTES
 from schemas import subjects
 from schemas.errors import SchemaError
@@ -41,6 +42,8 @@ ASK_LARGE_TIMEOUT_S: Final = 60.0  # with the time to put it where it is fetched
 ASKED_AT_ONCE: Final = 32  # questions that are in hand: the log answers a few, and tells the others when none got free
 TAKE_IN_SUBJECT: Final = "parley.import.log"
 TAKE_IN_TIMEOUT_S: Final = 60.0  # some thousand lines, behind whatever is being written
+HURRIED_S: Final = 0.8  # behind; what is promised is 2 s, and a batch takes its time too
+GIVEN_UP_S: Final = 10.0  # it has been away, or the machine can do no more: questions have waited enough then
 DURABLE: Final = Durable(
     TRAINING_LOGGER.name,
     subjects.EVENT_STREAM,
@@ -73,6 +76,7 @@ class LogKeeping:
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set. Raises when the log cannot be written: the supervisor starts it again."""
         given = TrainingLoggerGiven(self._log)
+        lag = Lag()
         identity: StreamIdentity
 
         def renewed(created: datetime) -> None:
@@ -81,6 +85,8 @@ class LogKeeping:
 
         async def heard(deliveries: list[Delivery]) -> None:
             self.in_flight = len(deliveries)
+            behind_s = lag.seen(deliveries[0].stored_at, deliveries[-1].stored_at, self._clock.now())
+            self._log.hurries = HURRIED_S < behind_s < GIVEN_UP_S
             rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
             try:
                 done = await TRAINING_LOGGER.record(Batch(identity, rows), given)

@@ -24,6 +24,7 @@ from infra.worker_thread import WorkerThread
 
 _CHUNK_ROWS = 256
 _NICENESS = 10  # a tenth of the share of whoever else wants the processor
+_SET_ASIDE_WITHIN_S = 0.2  # what does not stop by then is gone around: a single value may take long to make
 _INTERRUPT_EVERY_S = 0.05  # an interrupt that comes between two statements is lost, so it is repeated
 
 
@@ -38,6 +39,7 @@ class _Reader:
         self._parser = parser
         self._polite = False
         self.taken_for = ""  # why somebody else stopped what is being answered
+        self.set_aside = False  # it is to be asked anew
         self.thread = WorkerThread(f"event-log-reader-{number}")
 
     def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
@@ -160,27 +162,30 @@ class Asking:
         if rows < 0 or within_s <= 0:
             raise QueryRefused(sql, "limit_rows from 0 and timeout_s above 0")
         deadline = asyncio.get_running_loop().time() + within_s
-        try:
-            async with asyncio.timeout_at(deadline):
-                reader = await self._free_reader()
-        except TimeoutError:
-            raise QueryStopped(sql, f"a free reader within {within_s:g} s; all {len(self._readers)} are busy") from None
-        answering = asyncio.ensure_future(
-            reader.thread.call(partial(how, reader, sql, parameters or {}, rows, most_bytes))
-        )
-        self._answering[reader] = answering
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.shield(answering)
-        except (TimeoutError, Interrupted):
-            if self._closed:
-                raise LogClosed from None
-            raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
-        finally:
-            await _stopped(reader, answering)
-            del self._answering[reader]
-            reader.taken_for = ""
-            self._idle.put_nowait(reader)
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    reader = await self._free_reader()
+            except TimeoutError:
+                told = f"a free reader within {within_s:g} s; all {len(self._readers)} are busy"
+                raise QueryStopped(sql, told) from None
+            answering = asyncio.ensure_future(
+                reader.thread.call(partial(how, reader, sql, parameters or {}, rows, most_bytes))
+            )
+            self._answering[reader] = answering
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await asyncio.shield(answering)
+            except (TimeoutError, Interrupted):
+                if self._closed:
+                    raise LogClosed from None
+                if not reader.set_aside or asyncio.get_running_loop().time() >= deadline:
+                    raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
+            finally:
+                await _stopped(reader, answering)
+                del self._answering[reader]
+                reader.taken_for, reader.set_aside = "", False
+                self._idle.put_nowait(reader)
 
     async def _free_reader(self) -> _Reader:
         reader = await self._idle.get()
@@ -201,6 +206,17 @@ class Asking:
             for reader, answering in list(self._answering.items()):
                 reader.taken_for = "an answer within the memory that ingest leaves"
                 await _stopped(reader, answering)
+            yield
+
+    @asynccontextmanager
+    async def set_aside(self) -> AsyncIterator[None]:
+        """No question takes time in here: those that are under way are stopped and asked anew later, new ones wait."""
+        with self.waiting():
+            for reader in self._answering:
+                reader.set_aside = True
+                reader.connection.interrupt()
+            if self._answering:
+                await asyncio.wait(self._answering.values(), timeout=_SET_ASIDE_WITHIN_S)
             yield
 
     @property

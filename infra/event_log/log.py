@@ -4,6 +4,7 @@ All of DuckDB's work happens in threads of its own, the event loop only waits. K
 fetches from it calls `append` and acknowledges when that has returned.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -101,6 +102,8 @@ class EventLog(LogReader):
         self._limits = limits
         self._clock = clock
         self._kept_rows = 0  # since the file was opened
+        self.hurries = False
+        """Whether ingest is behind: then a batch is written without any question beside it, which are asked anew."""
         self._appending = Appending(connection, limits.copies_window_rows, keeps_content)
         self._importing = Importing(connection, self._appending)
 
@@ -128,7 +131,8 @@ class EventLog(LogReader):
     async def _written(self, write: Callable[[], W]) -> W:
         """Run one transaction in the writer's thread, once more without the questions when it fails beside them."""
         try:
-            done = await self._thread.call(write)
+            async with self._asking.set_aside() if self.hurries else contextlib.nullcontext():
+                done = await self._thread.call(write)
         except duck.Broken as error:
             raise LogBroken(error) from error
         except duck.Error:  # nearly always memory, though it may come as what followed from it

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from infra.event_log import asking
 from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import Batch, LogClosed, LogLimits, QueryRefused, QueryStopped
 from schemas.errors import InvalidField
@@ -331,3 +332,43 @@ async def test_the_writer_goes_on_while_everybody_asks(path: Path, typed: Typed,
         stopped = await asyncio.gather(*askers, return_exceptions=True)
         assert all(isinstance(answer, QueryStopped) for answer in stopped)
         assert (await log.ask("SELECT count(*) FROM events")).rows == ((80,),)
+
+
+async def test_a_hurried_writer_sets_questions_aside_and_they_are_answered_later(
+    path: Path, typed: Typed, batch: AsBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    answer = asking._Reader.answer
+
+    def counted(self: asking._Reader, sql: str, *rest: Any) -> Any:
+        begun.append(sql)
+        return answer(self, sql, *rest)
+
+    monkeypatch.setattr(asking._Reader, "answer", counted)
+    async with await open_log(path) as log:
+        slow = asyncio.create_task(log.ask("SELECT count(*), max(hash(range)) FROM range(300000000)"))
+        await asyncio.sleep(0)  # it has a reader
+        log.hurries = True
+
+        for turn in range(3):
+            await log.append(batch(typed(), first=turn * 4 + 1))
+            assert not slow.done()
+        log.hurries = False
+
+        assert (await slow).rows[0][0] == 300_000_000
+        assert len(begun) > 1, "it was asked anew"
+        assert (await log.ask("SELECT count(*) FROM events")).rows == ((12,),)
+
+
+async def test_a_question_that_is_set_aside_again_and_again_ends_at_its_time(
+    path: Path, typed: Typed, batch: AsBatch
+) -> None:
+    async with await open_log(path) as log:
+        log.hurries = True
+        endless = asyncio.create_task(log.ask(ENDLESS, timeout_s=1))
+        place = 1
+        while not endless.done():
+            await log.append(batch(typed(), first=place))
+            place += 4
+        with pytest.raises(QueryStopped, match="within 1 s"):
+            await endless
