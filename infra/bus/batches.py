@@ -72,11 +72,12 @@ class BatchConsumer:
                 await subscription.unsubscribe()
 
     async def _ask(self, reply_to: str) -> None:
-        """Ask for a batch unless one is owed. Not while the connection is lost: it may come back to another bus."""
-        if self._owed > 0 or self._closed or not self._is_declared or not self._client.is_connected:
+        """See that at least half a batch is owed. Not while the connection is lost: it may come back to another bus."""
+        missing = self._batch - max(0, self._owed)
+        if 2 * missing < self._batch or self._closed or not self._is_declared or not self._client.is_connected:
             return
         with contextlib.suppress(Error):  # it was lost just now; asked again after it
-            await self._client.publish(self._ask_subject, pulling.request(self._batch), reply=reply_to)
+            await self._client.publish(self._ask_subject, pulling.request(missing), reply=reply_to)
             self._owed = self._batch
 
     async def _declare_again(self) -> None:
