@@ -203,9 +203,9 @@ class Asking:
     async def paused(self) -> AsyncIterator[None]:
         """No question is answered in here: those that are under way are stopped, new ones wait."""
         with self.waiting():
-            for reader, answering in list(self._answering.items()):
+            for reader in self._answering:
                 reader.taken_for = "an answer within the memory that ingest leaves"
-                await _stopped(reader, answering)
+            await asyncio.gather(*(_stopped(reader, answering) for reader, answering in self._answering.items()))
             yield
 
     @asynccontextmanager
