@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from infra.bus import delivery
+from infra.bus import delivery, parcels
 from infra.event_log.port import Table
 from pipeline import topology
 from pipeline.logging_stage import ASK_SUBJECT
@@ -209,7 +209,20 @@ def _ask_schemas() -> Tree:
         "truncated": {"type": "boolean", "description": "There were more rows."},
         "took_ms": {"type": "number"},
     }
-    question = {"sql": {"type": "string"}, "parameters": {"type": "object"}, "limit_rows": {"type": "integer"}}
+    table |= {
+        "parcel": {
+            "type": "string",
+            "description": f"Object in bucket {parcels.BUCKET}: the rows, gzipped, one a line.",
+        },
+        "count": {"type": "integer", "description": "Rows in the parcel."},
+        "size_bytes": {"type": "integer", "description": "Of the rows before they were gzipped."},
+    }
+    question = {
+        "sql": {"type": "string"},
+        "parameters": {"type": "object"},
+        "limit_rows": {"type": "integer"},
+        "large": {"type": "boolean", "description": "An answer larger than a message may come as a parcel."},
+    }
     told = {"type": "object", "properties": table, "required": [each.name for each in fields(Table)]}
     error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
     return {

@@ -13,6 +13,7 @@ from typing import Final
 
 from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery
+from infra.bus.errors import BusFull, BusUnavailable
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
 from infra.event_log import lines
@@ -28,15 +29,21 @@ from infra.event_log.port import (
     Table,
     TakenIn,
 )
+from pipeline import large_answers
+from pipeline.lag import Lag
+from pipeline.large_answers import ANSWER_MAX_BYTES
 from schemas import subjects
 from schemas.errors import SchemaError
 from stages.training_logger import TRAINING_LOGGER, TrainingLoggerGiven
 
 ASK_SUBJECT: Final = "parley.ask.log"
 ASK_TIMEOUT_S: Final = 35.0  # a little more than a question may take
+ASK_LARGE_TIMEOUT_S: Final = 60.0  # with the time to put it where it is fetched
+ASKED_AT_ONCE: Final = 32  # questions that are in hand: the log answers a few, and tells the others when none got free
 TAKE_IN_SUBJECT: Final = "parley.import.log"
 TAKE_IN_TIMEOUT_S: Final = 60.0  # some thousand lines, behind whatever is being written
-ANSWER_MAX_BYTES: Final = 900_000  # the bus carries 1 MiB a message
+HURRIED_S: Final = 0.8  # behind; what is promised is 2 s, and a batch takes its time too
+GIVEN_UP_S: Final = 10.0  # it has been away, or the machine can do no more: questions have waited enough then
 DURABLE: Final = Durable(
     TRAINING_LOGGER.name,
     subjects.EVENT_STREAM,
@@ -69,6 +76,7 @@ class LogKeeping:
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set. Raises when the log cannot be written: the supervisor starts it again."""
         given = TrainingLoggerGiven(self._log)
+        lag = Lag()
         identity: StreamIdentity
 
         def renewed(created: datetime) -> None:
@@ -77,6 +85,8 @@ class LogKeeping:
 
         async def heard(deliveries: list[Delivery]) -> None:
             self.in_flight = len(deliveries)
+            behind_s = lag.seen(deliveries[0].stored_at, deliveries[-1].stored_at, self._clock.now())
+            self._log.hurries = HURRIED_S < behind_s < GIVEN_UP_S
             rows = tuple(Row(d.stream_seq, d.subject, d.headers, d.payload) for d in deliveries)
             try:
                 done = await TRAINING_LOGGER.record(Batch(identity, rows), given)
@@ -99,7 +109,7 @@ class LogKeeping:
             wait_s=TRAINING_LOGGER.batch_wait_s,
             renewed=renewed,
         )
-        self._bus.answer(ASK_SUBJECT, self._answer)
+        self._bus.answer(ASK_SUBJECT, self._answer, at_once=ASKED_AT_ONCE)
         self._bus.answer(TAKE_IN_SUBJECT, self._take_in)
         await self._bus.start_answering()
         recording = asyncio.create_task(consumer.run())
@@ -113,14 +123,21 @@ class LogKeeping:
         """One question as JSON {sql, parameters}; one answer as JSON, {error} when it is refused."""
         try:
             asked = json.loads(payload)
+            if asked.get("large"):
+                return await large_answers.answered(self._log, self._bus, asked)
             table = await self._log.ask(asked["sql"], asked.get("parameters"), limit_rows=asked.get("limit_rows"))
         except QueryRefused as refused:
             return json.dumps({"error": refused.expected}).encode()
-        except (ValueError, KeyError, TypeError) as error:
+        except (BusFull, BusUnavailable) as error:
+            return json.dumps({"error": f"an answer of this size at another time: {error}"}).encode()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             return json.dumps({"error": f"a question is JSON such as {{'sql': 'SELECT 1'}}: {error}"}).encode()
         answer = json.dumps(asdict(table)).encode()
         if len(answer) > ANSWER_MAX_BYTES:
-            expected = f"an answer of at most {ANSWER_MAX_BYTES} bytes, not {len(answer)}; ask for less, or add a LIMIT"
+            expected = (
+                f"an answer of at most {ANSWER_MAX_BYTES} bytes, not {len(answer)}; ask for less, add a LIMIT, "
+                "or ask with 'large': true"
+            )
             return json.dumps({"error": expected}).encode()
         return answer
 
@@ -149,13 +166,15 @@ async def tell_log(bus: Bus, payload: bytes) -> TakenIn:
 
 async def ask_log(bus: Bus, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
     """Ask the log's owner over the bus. Raises QueryRefused, BusUnavailable (no logger runs)."""
-    question = json.dumps({"sql": sql, "parameters": _jsonable(parameters or {})}).encode()
+    question = json.dumps({"sql": sql, "parameters": large_answers.jsonable(parameters or {})}).encode()
     answer = json.loads(await bus.ask(ASK_SUBJECT, question, timeout_s=ASK_TIMEOUT_S))
-    if "error" in answer:
-        raise QueryRefused(sql, answer["error"])
-    rows = tuple(tuple(row) for row in answer["rows"])
-    return Table(tuple(answer["columns"]), tuple(answer["types"]), rows, answer["truncated"], answer["took_ms"])
+    return large_answers.table_of(sql, answer)
 
 
-def _jsonable(parameters: Mapping[str, Parameter]) -> dict[str, object]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in parameters.items()}
+async def ask_log_at_length(
+    bus: Bus, sql: str, parameters: Mapping[str, Parameter] | None = None, *, limit_rows: int | None = None
+) -> Table:
+    """The same for an answer that may be larger than a message: then it is fetched from where it lies."""
+    told = {"sql": sql, "parameters": large_answers.jsonable(parameters or {}), "limit_rows": limit_rows, "large": True}
+    answer = json.loads(await bus.ask(ASK_SUBJECT, json.dumps(told).encode(), timeout_s=ASK_LARGE_TIMEOUT_S))
+    return await large_answers.fetched(bus, sql, answer)

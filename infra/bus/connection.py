@@ -214,12 +214,14 @@ class Bus(Publishing, Reading):
         await subscription.unsubscribe()
         return answers
 
-    def answer(self, subject: str, answerer: Answerer) -> None:
+    def answer(self, subject: str, answerer: Answerer, *, at_once: int = 1) -> None:
         """Answer requests on a core NATS subject (FastStream's request and reply); begins with `start_answering`.
 
-        Several processes that answer the same subject share the requests.
+        Several processes that answer the same subject share the requests. Beyond `at_once` of them the next one waits.
         """
-        subscriber = self._broker.subscriber(subject, queue="answer", parser=_as_it_is, decoder=_body)
+        subscriber = self._broker.subscriber(
+            subject, queue="answer", parser=_as_it_is, decoder=_body, max_workers=at_once
+        )
         subscriber(answerer)
 
     async def start_answering(self) -> None:

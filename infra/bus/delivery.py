@@ -13,6 +13,11 @@ HOP = "Parley-Hop"
 DEADLINE = "Parley-Deadline"
 TRACEPARENT = "traceparent"
 
+# $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.…, or with <domain>.<account> before the stream (ADR-15 of NATS)
+_SHORT_TOKENS = 9
+_STREAM_SEQ_SHORT = 5
+_STREAM_SEQ = 7
+
 
 @dataclass(frozen=True, slots=True)
 class Hop:
@@ -73,8 +78,9 @@ class Delivery:
 
     @property
     def stream_seq(self) -> int:
-        """The message's place in its stream."""
-        return int(self.raw.metadata.sequence.stream)
+        """The message's place in its stream; read alone, since all of the metadata costs ten times as much."""
+        tokens = self.raw.reply.split(".")
+        return int(tokens[_STREAM_SEQ_SHORT if len(tokens) == _SHORT_TOKENS else _STREAM_SEQ])
 
     @property
     def stored_at(self) -> datetime:

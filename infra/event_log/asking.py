@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import pydantic_core
 
-from infra.event_log.duck import Connection, Error, Interrupted, OutOfMemory, Parser
-from infra.event_log.port import Json, LogClosed, LogLimits, Parameter, QueryRefused, QueryStopped, Table
+from infra.event_log.duck import Connection, Error, Head, Interrupted, OutOfMemory, Parser
+from infra.event_log.packing import Packing
+from infra.event_log.port import Json, LogClosed, LogLimits, Packed, Parameter, QueryRefused, QueryStopped, Table
 from infra.event_log.refusals import refuse_unless_select
 from infra.worker_thread import WorkerThread
 
@@ -25,7 +26,11 @@ R = TypeVar("R")
 
 _CHUNK_ROWS = 256
 _NICENESS = 10  # a tenth of the share of whoever else wants the processor
+_SET_ASIDE_WITHIN_S = 0.2  # what does not stop by then is gone around: a single value may take long to make
 _INTERRUPT_EVERY_S = 0.05  # an interrupt that comes between two statements is lost, so it is repeated
+
+
+A = TypeVar("A", Table, Packed)
 
 
 class _Reader:
@@ -36,6 +41,7 @@ class _Reader:
         self._parser = parser
         self._polite = False
         self.taken_for = ""  # why somebody else stopped what is being answered
+        self.set_aside = False  # it is to be asked anew
         self.thread = WorkerThread(f"event-log-reader-{number}")
 
     def lent(self, work: Callable[[Connection], R]) -> R:
@@ -44,13 +50,36 @@ class _Reader:
         return work(self.connection)
 
     def answer(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Table:
+        rows: list[tuple[Json, ...]] = []
+
+        def take(row: bytes) -> None:
+            rows.append(tuple(pydantic_core.from_json(row)))
+
+        head, truncated, took_ms = self._told(sql, parameters, limit_rows, limit_bytes, take)
+        return Table(head.columns, head.types, tuple(rows), truncated, took_ms)
+
+    def pack(self, sql: str, parameters: Mapping[str, Parameter], limit_rows: int, limit_bytes: int) -> Packed:
+        packing = Packing()
+        head, truncated, took_ms = self._told(sql, parameters, limit_rows, limit_bytes, packing.add)
+        rows = packing.finish()
+        return Packed(head.columns, head.types, rows, packing.count, packing.size_bytes, truncated, took_ms)
+
+    def _told(
+        self,
+        sql: str,
+        parameters: Mapping[str, Parameter],
+        limit_rows: int,
+        limit_bytes: int,
+        take: Callable[[bytes], None],
+    ) -> tuple[Head, bool, float]:
+        """Give each row as JSON to `take`; the answer's shape, whether it was cut, and the milliseconds."""
         began = perf_counter()
         self._let_others_go_first()
         refuse_unless_select(self._parser, sql)
         try:
             with self.connection.transaction("READ ONLY"):
                 head = self.connection.select(sql, parameters)
-                rows, truncated = self._fetch(limit_rows, limit_bytes)
+                truncated = self._fetch(limit_rows, limit_bytes, take)
                 self.connection.drop()
         except Interrupted:
             raise
@@ -60,26 +89,27 @@ class _Reader:
             ) from None
         except (Error, UnicodeError) as error:
             raise QueryRefused(sql, f"a SELECT over tables and columns that exist: {error}") from None
-        return Table(head.columns, head.types, tuple(rows), truncated, (perf_counter() - began) * 1_000)
+        return head, truncated, (perf_counter() - began) * 1_000
 
     def _let_others_go_first(self) -> None:
         if not self._polite:
             _let_others_go_first()
             self._polite = True
 
-    def _fetch(self, limit_rows: int, limit_bytes: int) -> tuple[list[tuple[Json, ...]], bool]:
-        rows: list[tuple[Json, ...]] = []
-        size_bytes = 0
+    def _fetch(self, limit_rows: int, limit_bytes: int, take: Callable[[bytes], None]) -> bool:
+        """Whether there was more than the limits allow."""
+        count = size_bytes = 0
         for chunk in self.connection.chunks(min(_CHUNK_ROWS, limit_rows + 1)):
             for raw in chunk:
-                text = pydantic_core.to_json(
+                row = pydantic_core.to_json(
                     raw, inf_nan_mode="strings", bytes_mode="hex", timedelta_mode="iso8601", fallback=str
                 )
-                size_bytes += len(text)
-                if len(rows) == limit_rows or size_bytes > limit_bytes:
-                    return rows, True
-                rows.append(tuple(pydantic_core.from_json(text)))
-        return rows, False
+                count += 1
+                size_bytes += len(row)
+                if count > limit_rows or size_bytes > limit_bytes:
+                    return True
+                take(row)
+        return False
 
     async def aclose(self) -> None:
         await self.thread.aclose()
@@ -115,32 +145,57 @@ class Asking:
         LogLimits is lowered to it. Raises QueryRefused, QueryStopped when time or memory ran out (waiting for a free
         reader counts), LogClosed.
         """
+        limits = self._limits
+        return await self._asked(
+            _Reader.answer, sql, parameters, limit_rows, limits.ask_rows, limits.ask_bytes, timeout_s
+        )
+
+    async def pack(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, limit_rows: int | None = None
+    ) -> Packed:
+        """The same for an answer that may be large: as bytes, within the larger limits of LogLimits."""
+        limits = self._limits
+        return await self._asked(_Reader.pack, sql, parameters, limit_rows, limits.pack_rows, limits.pack_bytes, None)
+
+    async def _asked(
+        self,
+        how: Callable[[_Reader, str, Mapping[str, Parameter], int, int], A],
+        sql: str,
+        parameters: Mapping[str, Parameter] | None,
+        limit_rows: int | None,
+        most_rows: int,
+        most_bytes: int,
+        timeout_s: float | None,
+    ) -> A:
         within_s = min(timeout_s or self._limits.ask_timeout_s, self._limits.ask_timeout_s)
-        rows = self._limits.ask_rows if limit_rows is None else min(limit_rows, self._limits.ask_rows)
+        rows = most_rows if limit_rows is None else min(limit_rows, most_rows)
         if rows < 0 or within_s <= 0:
             raise QueryRefused(sql, "limit_rows from 0 and timeout_s above 0")
         deadline = asyncio.get_running_loop().time() + within_s
-        try:
-            async with asyncio.timeout_at(deadline):
-                reader = await self._free_reader()
-        except TimeoutError:
-            raise QueryStopped(sql, f"a free reader within {within_s:g} s; all {len(self._readers)} are busy") from None
-        answering = asyncio.ensure_future(
-            reader.thread.call(partial(reader.answer, sql, parameters or {}, rows, self._limits.ask_bytes))
-        )
-        self._answering[reader] = answering
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.shield(answering)
-        except (TimeoutError, Interrupted):
-            if self._closed:
-                raise LogClosed from None
-            raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
-        finally:
-            await _stopped(reader, answering)
-            del self._answering[reader]
-            reader.taken_for = ""
-            self._idle.put_nowait(reader)
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    reader = await self._free_reader()
+            except TimeoutError:
+                told = f"a free reader within {within_s:g} s; all {len(self._readers)} are busy"
+                raise QueryStopped(sql, told) from None
+            answering = asyncio.ensure_future(
+                reader.thread.call(partial(how, reader, sql, parameters or {}, rows, most_bytes))
+            )
+            self._answering[reader] = answering
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await asyncio.shield(answering)
+            except (TimeoutError, Interrupted):
+                if self._closed:
+                    raise LogClosed from None
+                if not reader.set_aside or asyncio.get_running_loop().time() >= deadline:
+                    raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
+            finally:
+                await _stopped(reader, answering)
+                del self._answering[reader]
+                reader.taken_for, reader.set_aside = "", False
+                self._idle.put_nowait(reader)
 
     async def lend(self, work: Callable[[Connection], R]) -> R:
         """Do `work` with a reader's connection, in its thread, beside ingest; it is stopped like a question.
@@ -155,13 +210,14 @@ class Asking:
         finally:
             await _stopped(reader, doing)
             del self._answering[reader]
-            reader.taken_for = ""
+            reader.taken_for, reader.set_aside = "", False
             self._idle.put_nowait(reader)
 
     async def _free_reader(self) -> _Reader:
         reader = await self._idle.get()
         try:
-            await self._open.wait()
+            while not self._open.is_set():  # it may be closed again before whoever waits gets to run
+                await self._open.wait()
             if self._closed:
                 raise LogClosed
         except BaseException:
@@ -173,9 +229,20 @@ class Asking:
     async def paused(self) -> AsyncIterator[None]:
         """No question is answered in here: those that are under way are stopped, new ones wait."""
         with self.waiting():
-            for reader, answering in list(self._answering.items()):
+            for reader in self._answering:
                 reader.taken_for = "an answer within the memory that ingest leaves"
-                await _stopped(reader, answering)
+            await asyncio.gather(*(_stopped(reader, answering) for reader, answering in self._answering.items()))
+            yield
+
+    @asynccontextmanager
+    async def set_aside(self) -> AsyncIterator[None]:
+        """No question takes time in here: those that are under way are stopped and asked anew later, new ones wait."""
+        with self.waiting():
+            for reader in self._answering:
+                reader.set_aside = True
+                reader.connection.interrupt()
+            if self._answering:
+                await asyncio.wait(self._answering.values(), timeout=_SET_ASIDE_WITHIN_S)
             yield
 
     @property

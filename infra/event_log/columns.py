@@ -77,43 +77,53 @@ def _event(row: Row, event: Event[Fact]) -> Columns:
     _refuse_unless_plausible(event, row.subject)
     # The fact is taken from the message and not from the model, which has dropped what a later minor version added.
     tree = pydantic_core.from_json(row.payload)
+    told = tree["meta"]
+    rest = {} if told.keys() <= _META_FIELDS else {name: told[name] for name in told if name not in _META_FIELDS}
     unread: dict[str, str] = {}
     queue_ms, work_ms, attempt = _hop(row.headers, unread)
-    rest = {name: value for name, value in tree["meta"].items() if name not in _META_FIELDS}
+    traceparent = _traceparent(row.headers, unread)
     meta = event.meta
-    return Columns(
-        stream_seq=row.stream_seq,
-        id=meta.id,
-        type=meta.type,
-        tenant=meta.tenant,
-        run=meta.run,
-        conversation=meta.conversation,
-        turn=meta.turn,
-        number=meta.number,
-        user=meta.user,
-        cause=meta.cause,
-        stage=meta.stage,
-        time=meta.time,
-        deadline=meta.deadline,
-        time_zone=meta.time_zone,
-        speech=meta.speech,
-        schema_version=meta.schema_version,
-        queue_ms=queue_ms,
-        work_ms=work_ms,
-        attempt=attempt,
-        traceparent=_traceparent(row.headers, unread),
-        payload=_dumped(tree["fact"]),
-        rest=_dumped({"meta": rest, "headers": unread}) if rest or unread else None,
+    return Columns(  # by place, in the order of the class: by name it takes twice as long
+        row.stream_seq,
+        meta.type,
+        _dumped(tree["fact"]),
+        meta.id,
+        meta.tenant,
+        meta.run,
+        meta.conversation,
+        meta.turn,
+        meta.number,
+        meta.user,
+        meta.cause,
+        meta.stage,
+        meta.time,
+        meta.deadline,
+        meta.time_zone,
+        meta.speech,
+        meta.schema_version,
+        queue_ms,
+        work_ms,
+        attempt,
+        traceparent,
+        _dumped({"meta": rest, "headers": unread}) if rest or unread else None,
     )
 
 
 def _refuse_unless_plausible(event: Event[Fact], subject: str) -> None:
     """Who may publish what is decided by subject: an event that claims another turn or tenant is not believed."""
-    if event.subject != subject:
-        raise InvalidField("subject", subject, f"{event.subject!r}, as the event's meta says")
-    for name, moment in (("meta.time", event.meta.time), ("meta.deadline", event.meta.deadline)):
-        if moment is not None and not EARLIEST <= moment < LATEST:
-            raise InvalidField(name, moment.isoformat(), f"a time from {EARLIEST.year} to {LATEST.year - 1}")
+    own = event.subject
+    if own != subject:
+        raise InvalidField("subject", subject, f"{own!r}, as the event's meta says")
+    _refuse_unless_in_calendar("meta.time", event.meta.time)
+    if event.meta.deadline is not None:
+        _refuse_unless_in_calendar("meta.deadline", event.meta.deadline)
+
+
+def _refuse_unless_in_calendar(name: str, moment: datetime) -> None:
+    if EARLIEST.year < moment.year < LATEST.year - 1:
+        return  # whatever its time zone: comparing two times with zones takes ten times as long
+    if not EARLIEST <= moment < LATEST:
+        raise InvalidField(name, moment.isoformat(), f"a time from {EARLIEST.year} to {LATEST.year - 1}")
 
 
 def _invalid(row: Row, refused: Exception) -> Columns:

@@ -4,6 +4,7 @@ All of DuckDB's work happens in threads of its own, the event loop only waits. K
 fetches from it calls `append` and acknowledges when that has returned.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -28,6 +29,7 @@ from infra.event_log.port import (
     LogBusy,
     LogLimits,
     LogUnreadable,
+    Packed,
     Parameter,
     QueryRefused,
     QueryStopped,
@@ -78,6 +80,12 @@ class LogReader:
             f"an archive that can be read, not {told}; put the file back, or leave it out: parley log archive --check"
         )
 
+    async def pack(
+        self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, limit_rows: int | None = None
+    ) -> Packed:
+        """An answer that may be large. Raises QueryRefused, QueryStopped; see Asking.pack."""
+        return await self._asking.pack(sql, parameters, limit_rows=limit_rows)
+
     async def last_position(self, stream_name: str) -> int:
         """The highest sequence number recorded of the newest stream of this name."""
         return await self._thread.call(partial(last_position, self._connection, stream_name))
@@ -117,6 +125,8 @@ class EventLog(LogReader):
         archive.open(clock.now())
         self._archive = archive
         self._appending = Appending(connection, archive, limits.copies_window_rows, keeps_content)
+        self.hurries = False
+        """Whether ingest is behind: then a batch is written without any question beside it, which are asked anew."""
         self._importing = Importing(connection, self._appending)
         self.archiving = Archiving(archive, self._asking, self._in_writer, path)
 
@@ -150,7 +160,8 @@ class EventLog(LogReader):
 
     async def _written(self, write: Callable[[], W]) -> W:
         """Run one transaction that adds rows in the writer's thread."""
-        done = await self._in_writer(write)
+        async with self._asking.set_aside() if self.hurries else contextlib.nullcontext():
+            done = await self._in_writer(write)
         self._kept_rows += done.recorded
         if self._kept_rows >= self._limits.renew_rows:
             await self._renew()

@@ -89,6 +89,19 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Packed:
+    """The answer to a question as one piece of bytes, for one that is too large to be held whole; see packing.py."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: bytes
+    count: int  # rows
+    size_bytes: int  # of the rows as JSON
+    truncated: bool = False
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogLimits:
     """How much the log may use. Each has a name, so that reaching it can be told."""
 
@@ -100,12 +113,14 @@ class LogLimits:
     unsaved_kb: int = 1_024
     """So much of the newest rows DuckDB keeps in memory, and must read again after a crash, before it writes them into
     the file. With its own 16 MB the process swings by 15 MB; a sixteenth costs two thirds more writing, no time."""
-    renew_rows: int = 5_000
+    renew_rows: int = 20_000
     """After so many new rows the file is closed and opened anew: DuckDB gives back what it has kept of what it read
     and wrote only then (some 90 bytes a row, and 5 KB for each batch). It takes some 35 ms."""
     readers: int = 4  # questions that are answered at once; more wait, and the wait counts
     ask_rows: int = 10_000
     ask_bytes: int = 8 << 20  # of one answer as JSON
+    pack_rows: int = 1_000_000
+    pack_bytes: int = 64 << 20  # of one large answer as JSON; packed it is held in memory, some 6 to 10 MiB
     ask_timeout_s: float = 30.0
     copies_window_rows: int = 2_000_000
     """How far back, in rows, the log looks for an earlier copy of an event.

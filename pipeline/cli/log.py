@@ -20,7 +20,7 @@ from pipeline.cli import answers, exits, log_archive, log_files, log_stats
 from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, note
-from pipeline.cli.reaching_log import asking
+from pipeline.cli.reaching_log import asked_at_length, asking
 from pipeline.cli.tables import terminal_table
 from schemas import subjects
 from schemas.catalogue import arrived
@@ -39,6 +39,7 @@ app.command("stats")(log_stats.stats)
 app.command("import")(log_files.taken_in)
 
 SHOWN_CHARS = 100
+USUAL_ROWS = 10_000  # of an answer, unless somebody says how many
 FILE_WIDTH = 240  # characters of a table in a file
 AWAY_MAX_S = 10.0
 
@@ -99,20 +100,26 @@ def query(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the answer to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json: one object a line.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", help="At most so many rows; else 10,000.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All rows, up to a million and 64 MiB of JSON.")] = False,
 ) -> None:
     """Ask the event log with SQL, while Parley runs and when it does not. Views: turns, transcripts, intents, …
 
-    An answer has at most 10,000 rows and about 900 kB; `parley log dump` writes all of the log.
+    Whether rows were left out is told on standard error; `parley log dump` writes all of the log, however large.
     """
     with exits.told():
+        if limit is not None and (everything or limit < 1):
+            raise InvalidField("--limit", limit, "a whole number from 1, without --all")
         if as_json and form not in (None, Format.JSON):
             raise InvalidField("--format", str(form), "json, or no --json")
         chosen = Format.JSON if as_json else form or Format.TABLE
         if out is None and not chosen.is_text:
             raise InvalidField("--out", None, f"a file for {chosen}, which no terminal can show")
-        table = asyncio.run(asked(sql))
-        cut = f"the answer was cut at {len(table.rows)} rows; ask for less, or add a LIMIT"
-        if table.truncated and (out is not None or chosen is Format.CSV):
+        most = None if everything else limit or USUAL_ROWS
+        table = asyncio.run(asked_at_length(sql, most))
+        as_wished = limit is not None and len(table.rows) == limit  # what is missing is what was not asked for
+        cut = _cut(len(table.rows), most)
+        if table.truncated and not as_wished and (out is not None or chosen is Format.CSV):
             fail(f"{cut}; nothing was written", Exit.TURN_FAILED)
         text = _text_of(table, chosen, out)
         if out is not None:
@@ -122,8 +129,17 @@ def query(
             sys.stdout.write(text)
         else:
             Console().print(terminal_table(table))
-        if table.truncated:
+        if table.truncated and as_wished:
+            note(f"these are the first {limit} rows; there are more")
+        elif table.truncated:
             fail(cut, Exit.TURN_FAILED)
+
+
+def _cut(rows: int, most: int | None) -> str:
+    """What is told when rows are missing that were wanted."""
+    if rows == most:
+        return f"the answer was cut at {rows} rows; --all has all of them, --limit N as many as you like"
+    return f"the answer was cut at {rows} rows, where it grew too large; ask for fewer columns, or use parley log dump"
 
 
 def _text_of(table: Table, form: Format, out: Path | None) -> str | None:

@@ -15,7 +15,7 @@ from pipeline import wiring
 from pipeline.cli.joining import bus_of, joined
 from pipeline.log_archiving import Moved, check, move_one, tell_to_check, tell_to_move
 from pipeline.log_files import Ask, TakeIn
-from pipeline.logging_stage import ask_log, take_lines_in, tell_log
+from pipeline.logging_stage import ask_log, ask_log_at_length, take_lines_in, tell_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,19 @@ async def asking(settings: Settings | None = None) -> AsyncIterator[Ask]:
             return await log.ask(sql, parameters)
 
         yield of_the_file
+
+
+async def asked_at_length(sql: str, limit_rows: int | None) -> Table:
+    """One answer that may be large, of at most so many rows. Raises like `asking`, and QueryRefused."""
+    settings = joined(None)
+    if settings.bus.url is not None:
+        async with bus_of(settings) as bus:
+            return await ask_log_at_length(bus, sql, limit_rows=limit_rows)
+    from infra.event_log.log import open_read_only
+    from infra.event_log.packing import unpacked
+
+    async with await open_read_only(wiring.log_path(settings)) as log:
+        return unpacked(await log.pack(sql, limit_rows=limit_rows))
 
 
 @asynccontextmanager

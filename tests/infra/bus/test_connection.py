@@ -318,6 +318,25 @@ async def test_a_question_is_answered(bus: Bus, bus_address: BusAddress) -> None
         assert await asker.ask("test.question", b"is anybody there?", timeout_s=20) == b"IS ANYBODY THERE?"
 
 
+async def test_a_question_that_takes_long_holds_up_no_other(bus: Bus, bus_address: BusAddress) -> None:
+    enough = asyncio.Event()
+
+    async def answerer(payload: bytes) -> bytes:
+        if payload == b"slow":
+            await enough.wait()
+        return payload
+
+    bus.answer("test.several", answerer, at_once=2)
+    await bus.start_answering()
+
+    async with Bus(bus_address, name="asker") as asker:
+        slow = asyncio.create_task(asker.ask("test.several", b"slow", timeout_s=20))
+        assert await asker.ask("test.several", b"quick", timeout_s=20) == b"quick"
+        assert not slow.done()
+        enough.set()
+        assert await slow == b"slow"
+
+
 async def test_a_question_that_nobody_answers_says_so_at_once(bus: Bus) -> None:
     with pytest.raises(BusUnavailable, match=r"test\.nobody"):
         await bus.ask("test.nobody", b"?", timeout_s=20)

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from infra.clock import SetClock
-from infra.event_log import duck, migrations
+from infra.event_log import columns, duck, migrations
 from infra.event_log.appending import Appending
 from infra.event_log.archive import Archive
 from infra.event_log.port import Batch, LogLimits, Row, StreamIdentity, archive_folder
+from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 
 HEADERS = ["Parley-Hop", "traceparent", "ce-type", "ce-source", "X"]
@@ -64,3 +66,26 @@ def test_a_batch_of_anything_becomes_as_many_rows(
         connection.run("FROM events")
     finally:
         connection.close()
+
+
+ENDS = [columns.EARLIEST, columns.LATEST, columns.EARLIEST.replace(year=1901), columns.LATEST.replace(year=8999)]
+days = st.sampled_from([timedelta(days=number) for number in range(-2, 3)])
+zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(moment=st.sampled_from(ENDS), by=days | st.timedeltas(-timedelta(days=2), timedelta(days=2)), zone=zones)
+@example(moment=columns.EARLIEST, by=timedelta(), zone=UTC)
+@example(moment=columns.LATEST, by=timedelta(), zone=UTC)
+@example(moment=columns.LATEST, by=-timedelta(microseconds=1), zone=UTC)
+def test_a_time_is_refused_exactly_when_the_calendar_does_not_hold_it(
+    moment: datetime, by: timedelta, zone: timezone
+) -> None:
+    told = (moment + by).replace(tzinfo=zone)
+    held = columns.EARLIEST <= told < columns.LATEST
+
+    try:
+        columns._refuse_unless_in_calendar("meta.time", told)
+    except InvalidField:
+        assert not held
+    else:
+        assert held

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from infra.event_log import asking
 from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import Batch, LogClosed, LogLimits, QueryRefused, QueryStopped
 from schemas.errors import InvalidField
@@ -37,6 +38,15 @@ ENDLESS = "SELECT count(*) FROM range(1000000000000) WHERE hash(range) = 3"
         "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT * FROM r",
         "SELECT table_name FROM information_schema.tables",
         "SELECT type, count(*) FILTER (WHERE attempt > 1) FROM events GROUP BY ALL",
+        "SELECT 1 /* ; DROP TABLE events */",
+        "; SELECT 1 ;; -- ; DROP TABLE events",
+        "TABLE events",
+        "UNPIVOT events ON type",
+        "SELECT replace(replace(payload::VARCHAR, 'chocolate', 'milk'), '\"', '&quot;') FROM events",
+        "SELECT regexp_replace(type, '(Turn)(.*)', '\\2 \\1', 'g') FROM events",
+        "SELECT unnest(string_split(type, 'e')), list_filter([1, 2], lambda x: x > 1) FROM events",
+        "SELECT * FROM information_schema.schemata",
+        "DESCRIBE SELECT 1",
     ],
 )
 async def test_a_select_is_answered(sql: str, log: EventLog, typed: Typed, batch: AsBatch) -> None:
@@ -92,8 +102,55 @@ async def test_a_select_is_answered(sql: str, log: EventLog, typed: Typed, batch
         ("FROM json_execute_serialized_sql('{}')", "no table function 'json_execute_serialized_sql'"),
         ("FROM duckdb_settings()", "no table function 'duckdb_settings'"),
         ("FROM force_checkpoint()", "no table function 'force_checkpoint'"),
-        ("FROM '/etc/passwd'", "/etc/passwd"),
-        ("FROM 'x.parquet'", "tables and views of the log, no file such as 'x.parquet'"),
+        ("FROM '/etc/passwd'", "no file: '/etc/passwd'"),
+        ("FROM 'x.parquet'", "no file: 'x.parquet'"),
+        ('SELECT * FROM "/etc/passwd"', "no file: '/etc/passwd'"),
+        ("FROM 'file:x'", "no file: 'file:x'"),
+        ("FROM 's3://a/b.parquet'", "no file: 's3://a/b.parquet'"),
+        ("FROM '*'", "no file"),
+        ("SUMMARIZE '/etc/passwd'", "no file"),
+        ("DESCRIBE '/etc/passwd'", "no file"),
+        ("SUMMARIZE FROM read_csv('/etc/passwd')", "no table function 'read_csv'"),
+        ("DESCRIBE FROM read_csv('/etc/passwd')", "no table function 'read_csv'"),
+        ("FROM system.main.read_text('/etc/passwd')", "no table function 'read_text'"),
+        ("FROM \"read_text\"('/etc/passwd')", "no table function 'read_text'"),
+        ("SELECT 1 LIMIT (SELECT count(*) FROM read_text('/etc/passwd'))", "no table function 'read_text'"),
+        ("SELECT * FROM (VALUES (1)) AS t(x), LATERAL read_text('/etc/passwd')", "no table function 'read_text'"),
+        ("FROM sniff_csv('/etc/passwd')", "no table function 'sniff_csv'"),
+        ("FROM unnest(glob('/etc/*'))", "glob"),
+        ("SELECT list_transform(['/etc/passwd'], lambda x: read_text(x))", "read_text"),
+        ("SELECT getenv('HOME')", "getenv does not exist"),
+        ("SELECT system.main.getenv('HOME')", "getenv does not exist"),
+        ("FROM getenv('HOME')", "no table function 'getenv'"),
+        ("FROM duckdb_secrets()", "no table function 'duckdb_secrets'"),
+        ("FROM which_secret('s3://x', 's3')", "no table function 'which_secret'"),
+        ("CREATE SECRET x (TYPE s3)", "not CREATE"),
+        ("CREATE TEMP MACRO m() AS TABLE FROM read_text('/etc/passwd')", "not CREATE"),
+        ("WITH x AS (COPY events TO '/tmp/x.csv') FROM x", "inside WITH; not COPY"),
+        ("MERGE INTO events USING events ON true WHEN MATCHED THEN DELETE", "not MERGE"),
+        ("COMMENT ON TABLE events IS 'x'", "not ALTER"),
+        ("SELECT * FROM (PIVOT events ON type USING count(*))", "FILTER"),
+        ("SELECT 1 INTO x", "syntax error"),
+        ("SELECT 1;\n--x\n;SELECT 2", "exactly one statement, not 2"),
+        (";", "exactly one statement, not 0"),
+        ("ＳＥＬＥＣＴ 1", "syntax error"),
+        ("/* SELECT */ DR\u004fP TABLE events", "not DROP"),
+        ("EXPLAIN SELECT 1", "not EXPLAIN"),
+        ("FROM log", "log does not exist"),
+        ("FROM self", "self does not exist"),
+        ("FROM pd", "pd does not exist"),
+        ("FROM pg_catalog.pg_settings", "no table 'pg_settings'"),
+        ("FROM duckdb_databases", "no table 'duckdb_databases'"),
+        ("FROM pragma_database_list", "no table 'pragma_database_list'"),
+        ("SELECT " + "(" * 3_000 + "1" + ")" * 3_000, "depth"),
+        ("SELECT " + "NOT " * 4_500 + "true", "depth"),
+        ("SELECT * FROM " + "(SELECT * FROM " * 900 + "events" + ")" * 900, "fewer others inside one another"),
+        ("SELECT list_reduce(['a', 'b'], lambda a, b: a || a)", "no function 'list_reduce'"),
+        ("SELECT levenshtein(payload::VARCHAR, payload::VARCHAR) FROM events", "no function 'levenshtein'"),
+        (f"SELECT replace(replace('xx', 'x', '{'y' * 99}'), 'y', '{'z' * 99}')", "at most 1,000 times as long"),
+        (f"SELECT regexp_replace(type, '', '{'y' * 2_000}', 'g') FROM events", "at most 1,000 times as long"),
+        ("SELECT replace(type, 'x', type) FROM events", "texts that are written out"),
+        ("SELECT type.replace('x', type) FROM events", "texts that are written out"),
         ("SELECT repeat('x', 1000000000)", "no function 'repeat'"),
         ("SELECT range(100000000)", "no function 'range'.*in FROM it is allowed"),
         ("SELECT max(lpad('x', 1000000000, 'y')) OVER () FROM events", "no function 'lpad'"),
@@ -275,3 +332,43 @@ async def test_the_writer_goes_on_while_everybody_asks(path: Path, typed: Typed,
         stopped = await asyncio.gather(*askers, return_exceptions=True)
         assert all(isinstance(answer, QueryStopped) for answer in stopped)
         assert (await log.ask("SELECT count(*) FROM events")).rows == ((80,),)
+
+
+async def test_a_hurried_writer_sets_questions_aside_and_they_are_answered_later(
+    path: Path, typed: Typed, batch: AsBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    answer = asking._Reader.answer
+
+    def counted(self: asking._Reader, sql: str, *rest: Any) -> Any:
+        begun.append(sql)
+        return answer(self, sql, *rest)
+
+    monkeypatch.setattr(asking._Reader, "answer", counted)
+    async with await open_log(path) as log:
+        slow = asyncio.create_task(log.ask("SELECT count(*), max(hash(range)) FROM range(300000000)"))
+        await asyncio.sleep(0)  # it has a reader
+        log.hurries = True
+
+        for turn in range(3):
+            await log.append(batch(typed(), first=turn * 4 + 1))
+            assert not slow.done()
+        log.hurries = False
+
+        assert (await slow).rows[0][0] == 300_000_000
+        assert len(begun) > 1, "it was asked anew"
+        assert (await log.ask("SELECT count(*) FROM events")).rows == ((12,),)
+
+
+async def test_a_question_that_is_set_aside_again_and_again_ends_at_its_time(
+    path: Path, typed: Typed, batch: AsBatch
+) -> None:
+    async with await open_log(path) as log:
+        log.hurries = True
+        endless = asyncio.create_task(log.ask(ENDLESS, timeout_s=1))
+        place = 1
+        while not endless.done():
+            await log.append(batch(typed(), first=place))
+            place += 4
+        with pytest.raises(QueryStopped, match="within 1 s"):
+            await endless

@@ -130,3 +130,20 @@ async def test_a_file_that_does_not_open_again_is_told_and_loses_nothing(
     refusals[0] = 0
     async with await open_log(path) as again:
         assert (await again.ask("SELECT count(*) FROM events")).rows == ((4,),)
+
+
+async def test_a_question_that_waited_is_not_let_in_when_the_file_is_opened_anew_once_more(path: Path) -> None:
+    async with await open_log(path) as log:
+        asking = log._asking
+        with asking.waiting():
+            question = asyncio.create_task(log.ask("SELECT 1"))
+            await _everybody_runs()
+        with asking.waiting():  # before the question ran
+            await _everybody_runs()
+            assert not asking.answers
+        assert (await question).rows == ((1,),)
+
+
+async def _everybody_runs() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)

@@ -138,5 +138,52 @@ def test_an_answer_that_was_cut_is_not_written_to_a_file(
     refused = parley("log", "query", "FROM range(10001)", *options)
 
     assert refused.exit_code == 1
-    assert one_line(refused).startswith("the answer was cut at 10000 rows; ask for less, or add a LIMIT")
+    assert one_line(refused).startswith(
+        "the answer was cut at 10000 rows; --all has all of them, --limit N as many as you like"
+    )
     assert not (running_parley.folder / "x").exists()
+
+
+def test_a_hundred_thousand_rows_are_written_as_parquet(parley: Cli, running_parley: "Parley", tmp_path: Path) -> None:
+    many = "SELECT range AS i, 'row ' || range AS told, range / 3 AS part FROM range(100000)"
+
+    done = parley("log", "query", many, "--all", "--format", "parquet", "--out", str(tmp_path / "many.parquet"))
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"100000 rows are in {tmp_path / 'many.parquet'}\n"
+    found = duckdb.connect().execute(
+        "SELECT count(*), sum(i), max(told), typeof(any_value(part)) FROM read_parquet($file)",
+        {"file": str(tmp_path / "many.parquet")},
+    )
+    assert found.fetchall() == [(100_000, 99_999 * 50_000, "row 99999", "DOUBLE")]
+
+
+def test_as_many_rows_as_are_asked_for_and_that_there_are_more_is_told(
+    parley: Cli, running_parley: "Parley", tmp_path: Path
+) -> None:
+    some = parley("log", "query", "FROM range(30000)", "--limit", "20000", "--format", "csv", "--out", "some.csv")
+    all_there_are = parley("log", "query", "FROM range(7)", "--limit", "7", "--json")
+
+    assert (some.exit_code, len((running_parley.folder / "some.csv").read_text().splitlines())) == (0, 20_001)
+    assert some.stderr == "20000 rows are in some.csv\nthese are the first 20000 rows; there are more\n"
+    assert (all_there_are.exit_code, all_there_are.stderr) == (0, "")
+
+
+def test_an_answer_that_is_too_large_for_any_message_is_told_and_not_written(
+    parley: Cli, running_parley: "Parley", one_line: OneLine
+) -> None:
+    wide = "SELECT array_to_string(list_value(" + ", ".join(["hash(range)"] * 50) + "), ' ') FROM range(900000)"
+
+    refused = parley("log", "query", wide, "--all", "--format", "csv", "--out", "wide.csv")
+
+    assert refused.exit_code == 1
+    assert "where it grew too large; ask for fewer columns, or use parley log dump" in one_line(refused)
+    assert not (running_parley.folder / "wide.csv").exists()
+
+
+@pytest.mark.parametrize("options", [["--limit", "0"], ["--limit", "-3"], ["--limit", "5", "--all"]])
+def test_a_limit_that_is_none_is_refused(parley: Cli, one_line: OneLine, options: list[str]) -> None:
+    refused = parley("log", "query", "SELECT 1", *options)
+
+    assert refused.exit_code == 2
+    assert one_line(refused).startswith("--limit: ")
