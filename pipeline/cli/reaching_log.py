@@ -1,21 +1,25 @@
 """How a command reaches the log: its owner over the bus while Parley runs, the file itself when none does."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from typing import TYPE_CHECKING
 
 from infra import instance
 from infra.bus.connection import Bus
 from infra.clock import SystemClock
-from infra.event_log.port import LogMissing, Parameter, Table, TakenIn
+from infra.event_log.port import LogMissing, Table
 from infra.settings import Settings
 from pipeline import wiring
 from pipeline.cli.joining import bus_of, joined
 from pipeline.log_archiving import Moved, check, move_one, tell_to_check, tell_to_move
 from pipeline.log_files import Ask, TakeIn
 from pipeline.logging_stage import ask_log, ask_log_at_length, take_lines_in, tell_log
+
+if TYPE_CHECKING:
+    from infra.event_log.log import EventLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +41,16 @@ async def archiving(settings: Settings | None = None) -> AsyncIterator[Archive]:
         async with bus_of(settings) as bus:
             yield Archive(partial(tell_to_move, bus), partial(tell_to_check, bus))
         return
-    from infra.event_log.log import open_log
-
-    path = wiring.log_path(settings)
-    if not path.exists():
-        raise LogMissing(path)
     clock = SystemClock()
-    with instance.locked(settings.data_dir):
-        async with await open_log(path, keeps_content=settings.training_data) as log:
+    async with _owned(settings) as log:
 
-            async def move(before: date) -> Moved | None:
-                return await move_one(log.archiving, before, clock.now())
+        async def move(before: date) -> Moved | None:
+            return await move_one(log.archiving, before, clock.now())
 
-            async def checked() -> list[Moved]:
-                return await check(log.archiving, clock.now())
+        async def checked() -> list[Moved]:
+            return await check(log.archiving, clock.now())
 
-            yield Archive(move, checked)
+        yield Archive(move, checked)
 
 
 @asynccontextmanager
@@ -61,20 +59,12 @@ async def asking(settings: Settings | None = None) -> AsyncIterator[Ask]:
     settings = joined(settings)
     if settings.bus.url is not None:
         async with bus_of(settings) as bus:
-
-            async def over_the_bus(sql: str, parameters: Mapping[str, Parameter]) -> Table:
-                return await ask_log(bus, sql, parameters)
-
-            yield over_the_bus
+            yield partial(ask_log, bus)
         return
     from infra.event_log.log import open_read_only
 
     async with await open_read_only(wiring.log_path(settings)) as log:
-
-        async def of_the_file(sql: str, parameters: Mapping[str, Parameter]) -> Table:
-            return await log.ask(sql, parameters)
-
-        yield of_the_file
+        yield log.ask
 
 
 async def asked_at_length(sql: str, limit_rows: int | None) -> Table:
@@ -99,21 +89,10 @@ async def telling(settings: Settings | None = None) -> AsyncIterator[TakeIn]:
     settings = joined(settings)
     if settings.bus.url is not None:
         async with bus_of(settings) as bus:
-
-            async def to_the_owner(payload: bytes) -> TakenIn:
-                return await tell_log(bus, payload)
-
-            yield to_the_owner
+            yield partial(tell_log, bus)
         return
-    from infra.event_log.log import open_log
-
-    with instance.locked(settings.data_dir):
-        async with await open_log(wiring.log_path(settings), keeps_content=settings.training_data) as log:
-
-            async def as_the_owner(payload: bytes) -> TakenIn:
-                return await take_lines_in(log, payload)
-
-            yield as_the_owner
+    async with _owned(settings, made=True) as log:
+        yield partial(take_lines_in, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,27 +113,20 @@ async def asking_and_telling(settings: Settings | None = None) -> AsyncIterator[
     settings = joined(settings)
     if settings.bus.url is not None:
         async with bus_of(settings) as bus:
-
-            async def asks_the_owner(sql: str, parameters: Mapping[str, Parameter]) -> Table:
-                return await ask_log(bus, sql, parameters)
-
-            async def tells_the_owner(payload: bytes) -> TakenIn:
-                return await tell_log(bus, payload)
-
-            yield Reached(asks_the_owner, tells_the_owner, bus)
+            yield Reached(partial(ask_log, bus), partial(tell_log, bus), bus)
         return
+    async with _owned(settings) as log:
+        yield Reached(log.ask, partial(take_lines_in, log), None)
+
+
+@asynccontextmanager
+async def _owned(settings: Settings, *, made: bool = False) -> "AsyncIterator[EventLog]":
+    """The log as its owner has it, on whose folder no Parley runs; `made`: a new one where there is none."""
     from infra.event_log.log import open_log
 
     path = wiring.log_path(settings)
-    if not path.exists():
+    if not made and not path.exists():
         raise LogMissing(path)
     with instance.locked(settings.data_dir):
         async with await open_log(path, keeps_content=settings.training_data) as log:
-
-            async def asks(sql: str, parameters: Mapping[str, Parameter]) -> Table:
-                return await log.ask(sql, parameters)
-
-            async def tells(payload: bytes) -> TakenIn:
-                return await take_lines_in(log, payload)
-
-            yield Reached(asks, tells, None)
+            yield log
