@@ -150,15 +150,19 @@ def vllm_folder(tmp_path: Path) -> Environment:
 
 
 @pytest.mark.parametrize("rank", [0.5, "eight", None, []])
-def test_an_adapter_without_a_rank_is_refused(adapter: Callable[[object], Path], rank: object) -> None:
+def test_an_adapter_without_a_rank_is_refused(
+    adapter: Callable[[object], Path], rank: object, vllm_folder: Environment
+) -> None:
     folder = adapter(rank) if rank != 0.5 else adapter({})
 
     with pytest.raises(
         InvalidField, match=r"vllm\.lora\.a: .* is not allowed; expected a folder that holds adapter_conf"
     ):
-        server(lora={"a": folder}).checked()
+        server(environment=vllm_folder, lora={"a": folder}).checked()
 
 
-def test_an_adapter_that_is_too_large_is_refused_by_name(adapter: Callable[[object], Path]) -> None:
+def test_an_adapter_that_is_too_large_is_refused_by_name(
+    adapter: Callable[[object], Path], vllm_folder: Environment
+) -> None:
     with pytest.raises(InvalidField, match=r"vllm\.lora\.big: .* rank 512 at most; its r is 513"):
-        server(lora={"small": adapter(4), "big": adapter(513)}).checked()
+        server(environment=vllm_folder, lora={"small": adapter(4), "big": adapter(513)}).checked()
