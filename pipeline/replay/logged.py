@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra.event_log.port import Json, Parameter, QueryRefused
-from pipeline.log_files import Ask
+from pipeline.log_files import SPAN_ROWS, Ask
 from schemas.catalogue import decode
 from schemas.chat import ReplyRequested
 from schemas.errors import SchemaError
@@ -66,8 +66,10 @@ class LoggedEvents:
     async def of_users(self, users: Sequence[tuple[str, str]]) -> AsyncIterator[Logged]:
         """All that has to do with these users' state, from the log's beginning."""
         wanted = {"types": [fact.__name__ for fact in TOLD], "users": [f"{tenant} {user}" for tenant, user in users]}
-        async for event in self._pages(_PAGE, wanted):
-            yield event
+        # A span at a time: to find the first rows in order, each question would look at all that follow.
+        for before in range(0, self._upto, SPAN_ROWS):
+            async for event in self._pages(_PAGE, wanted, before, min(before + SPAN_ROWS, self._upto)):
+                yield event
 
     async def of_turns(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, list[Logged]]]:
         """Each of these turns with all its events, in the order of the log."""
@@ -75,15 +77,15 @@ class LoggedEvents:
         for at in range(0, len(ordered), IDS_A_QUESTION):
             some = ordered[at : at + IDS_A_QUESTION]
             found: dict[str, list[Logged]] = {turn: [] for turn in some}
-            async for event in self._pages(_TURNS, {"turns": some, "low": some[0], "high": some[-1]}):
+            wanted: dict[str, Parameter] = {"turns": some, "low": some[0], "high": some[-1]}
+            async for event in self._pages(_TURNS, wanted, 0, self._upto):
                 found[event.turn if isinstance(event, Unreadable) else event.meta.turn].append(event)
             for turn, events in found.items():
                 yield turn, events
 
-    async def _pages(self, sql: str, wanted: Mapping[str, Parameter]) -> AsyncIterator[Logged]:
-        after = 0
+    async def _pages(self, sql: str, wanted: Mapping[str, Parameter], after: int, upto: int) -> AsyncIterator[Logged]:
         while True:
-            bounds: dict[str, Parameter] = {"of": self._of, "after": after, "upto": self._upto, "page": self._page}
+            bounds: dict[str, Parameter] = {"of": self._of, "after": after, "upto": upto, "page": self._page}
             try:
                 table = await self._ask(sql, {**wanted, **bounds})
             except QueryRefused:  # more bytes than the bus carries
