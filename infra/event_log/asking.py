@@ -20,6 +20,7 @@ from infra.event_log.duck import Connection, Error, Head, Interrupted, OutOfMemo
 from infra.event_log.packing import Packing
 from infra.event_log.port import Json, LogClosed, LogLimits, Packed, Parameter, QueryRefused, QueryStopped, Table
 from infra.event_log.refusals import refuse_unless_select
+from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
 
 R = TypeVar("R")
@@ -128,6 +129,7 @@ class Asking:
             self._idle.put_nowait(reader)
         self._answering: dict[_Reader, asyncio.Future[Any]] = {}
         self._closed = False
+        self._holders = 0  # of the gate: several may want it closed at the same time
         self._open = asyncio.Event()
         self._open.set()
 
@@ -192,10 +194,7 @@ class Asking:
                 if not reader.set_aside or asyncio.get_running_loop().time() >= deadline:
                     raise QueryStopped(sql, reader.taken_for or f"an answer within {within_s:g} s") from None
             finally:
-                await _stopped(reader, answering)
-                del self._answering[reader]
-                reader.taken_for, reader.set_aside = "", False
-                self._idle.put_nowait(reader)
+                await to_the_end(self._freed(reader, answering))
 
     async def lend(self, work: Callable[[Connection], R]) -> R:
         """Do `work` with a reader's connection, in its thread, beside ingest; it is stopped like a question.
@@ -208,10 +207,14 @@ class Asking:
         try:
             return await asyncio.shield(doing)
         finally:
-            await _stopped(reader, doing)
-            del self._answering[reader]
-            reader.taken_for, reader.set_aside = "", False
-            self._idle.put_nowait(reader)
+            await to_the_end(self._freed(reader, doing))
+
+    async def _freed(self, reader: _Reader, work: "asyncio.Future[Any]") -> None:
+        """Stop what the reader does, and give it to the next one."""
+        await _stopped(reader, work)
+        del self._answering[reader]
+        reader.taken_for, reader.set_aside = "", False
+        self._idle.put_nowait(reader)
 
     async def _free_reader(self) -> _Reader:
         reader = await self._idle.get()
@@ -253,11 +256,14 @@ class Asking:
     @contextmanager
     def waiting(self) -> Iterator[list[Connection]]:
         """New questions wait in here; the readers' connections, which nobody uses then unless one was under way."""
+        self._holders += 1
         self._open.clear()
         try:
             yield [reader.connection for reader in self._readers]
         finally:
-            self._open.set()
+            self._holders -= 1
+            if not self._holders:
+                self._open.set()
 
     def refuse(self) -> None:
         """Answer nothing more: LogClosed is told."""

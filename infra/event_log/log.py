@@ -121,6 +121,7 @@ class EventLog(LogReader):
         self._limits = limits
         self._clock = clock
         self._kept_rows = 0  # since the file was opened
+        self._renewing = False
         archive = Archive(connection, archive_folder(path))
         archive.open(clock.now())
         self._archive = archive
@@ -192,14 +193,17 @@ class EventLog(LogReader):
                 time.sleep(REOPEN_EVERY_S)
             memory.give_back()
 
-        if self._asking.answers:
+        if self._asking.answers or self._renewing:
             return  # after the next batch
+        self._renewing = True
         with self._asking.waiting() as readers:
             try:
                 await to_the_end(self._thread.call(partial(reopen, readers)))
             except LogBroken:
                 self._asking.refuse()
                 raise
+            finally:
+                self._renewing = False
             self._kept_rows = 0
 
     def position(self, stream: StreamIdentity) -> int:

@@ -3,18 +3,22 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra import memory
 from infra.event_log import duck
+from infra.event_log.lines import imported, line_of_event
 from infra.event_log.log import open_log
-from infra.event_log.port import Batch, LogBroken, LogBusy, LogClosed, LogLimits, QueryStopped
+from infra.event_log.port import Batch, LogBroken, LogBusy, LogClosed, LogLimits, QueryStopped, StreamIdentity
 from schemas.event import Event, Fact
 
 Typed = Callable[..., list[Event[Fact]]]
 AsBatch = Callable[..., Batch]
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1"
 
@@ -147,3 +151,41 @@ async def test_a_question_that_waited_is_not_let_in_when_the_file_is_opened_anew
 async def _everybody_runs() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+async def test_with_two_writers_no_question_meets_a_file_that_is_being_opened(
+    path: Path, typed: Typed, batch: AsBatch, renewals: list[Path]
+) -> None:
+    """The stream and an import at once: each may open the file anew, and neither opens the gate for the other."""
+    stream = [event for _ in range(60) for event in typed()]
+    dumped = [event for _ in range(60) for event in typed()]
+    answers = 0
+    async with await open_log(path, LogLimits(renew_rows=8)) as log:
+
+        async def appended() -> None:
+            for first in range(0, len(stream), 8):
+                await log.append(batch(stream[first : first + 8], first=first + 1))
+
+        async def taken_in() -> None:
+            made = StreamIdentity("a-run", NOON)
+            lines = [
+                imported(line_of_event(made, seq, event, {}, NOON).encode())
+                for seq, event in enumerate(dumped, start=1)
+            ]
+            for first in range(0, len(lines), 8):
+                await log.take_in(lines[first : first + 8])
+
+        async def asked(until: "asyncio.Future[Any]") -> None:
+            nonlocal answers
+            while not until.done():
+                await log.ask("SELECT count(*), max(payload::VARCHAR) FROM events")
+                answers += 1
+                await asyncio.sleep(0.02)  # in which the file may be opened anew
+
+        writing = asyncio.gather(appended(), taken_in())
+        await asyncio.gather(asked(writing), asked(writing), writing)
+        found = (await log.ask("SELECT count(*), count(DISTINCT id) FROM events")).rows
+
+    assert found == ((480, 480),)
+    assert len(renewals) >= 5
+    assert answers > 0
