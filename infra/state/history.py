@@ -54,6 +54,13 @@ async def page(tx: Transaction, scope: Scope, after: tuple[datetime, str] | None
     return [_said(row) for row in rows]
 
 
+async def shorten(tx: Transaction, scope: Scope, conversation: str, before: int) -> None:
+    """Forget the turns of a conversation before turn number `before`."""
+    await tx.execute(
+        f"DELETE FROM history WHERE {WHOSE} AND conversation = ? AND number < ?", *scope.key, conversation, before
+    )
+
+
 async def forget(tx: Transaction, scope: Scope, conversation: str | None = None) -> int:
     """Delete a user's history, or one conversation of it; how many turns went."""
     if conversation is None:

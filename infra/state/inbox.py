@@ -51,6 +51,11 @@ async def said_in(tx: Transaction, turn: str) -> list[Event[Fact]]:
     return [event for row in rows for event in _read(row.blob("said"))]
 
 
+async def forget_turn(tx: Transaction, turn: str) -> None:
+    """Forget the notes of one turn, whose messages will not come again."""
+    await tx.execute("DELETE FROM inbox WHERE event_id > ? AND event_id < ?", f"{turn}-", f"{turn}.")
+
+
 async def prune(tx: Transaction, now: datetime) -> int:
     """Forget up to PRUNED_AT_ONCE notes older than KEPT_FOR; how many went."""
     return await tx.execute(

@@ -65,6 +65,10 @@ class Meaning:
         if new:
             self._placed |= dict(zip(new, self._embedder.embed(new), strict=True))
 
+    def forget(self) -> None:
+        """Let go of all that was placed."""
+        self._placed.clear()
+
     def cosine(self, one: str, other: str) -> float:
         """From -1 to 1; 1 for equal texts."""
         if one == other:
@@ -78,27 +82,34 @@ def compared(before: LoggedTurn, after: LoggedTurn, meaning: Meaning) -> Compare
     told = Compared(before.id, before.text)
     disliked = before.feedback is not None and before.feedback.liked is False
     found = [_end(before, after)]
-    if before.heard is not None or after.heard is not None:
+    if before.heard is not None and after.heard is not None:
         told.wer = word_error_rate(before.text, after.text)
         found.append(_transcript(before, after, told.wer))
-    intents = _intents(before, after, disliked=disliked)
-    found.append(intents)
-    if intents is None:
-        found.append(_slots(before, after, disliked=disliked))
-        found.append(_tasks(before, after, disliked=disliked))
-    found.append(_engine(before, after))
-    if before.reply and after.reply and before.status == "completed":
-        told.similarity = meaning.cosine(before.reply, after.reply)
-        if intents is None and not _says_tasks(before):
-            found.append(_reply(before, after, told.similarity, meaning))
+    if before.status == after.status == "completed":  # of a turn that did not come to its end the rest is unknown
+        found += _work(told, before, after, meaning, disliked=disliked)
     told.changes = [change for change in found if change is not None]
     return told
 
 
+def _work(
+    told: Compared, before: LoggedTurn, after: LoggedTurn, meaning: Meaning, *, disliked: bool
+) -> list[Change | None]:
+    found = [_engine(before, after)]
+    if before.reply and after.reply:
+        told.similarity = meaning.cosine(before.reply, after.reply)
+    if (intents := _intents(before, after, disliked=disliked)) is not None:
+        return [intents, *found]  # all else follows from it
+    found += [_slots(before, after, disliked=disliked), _tasks(before, after, disliked=disliked)]
+    if told.similarity is not None and not _says_tasks(before):
+        found.append(_reply(before, after, told.similarity, meaning))
+    return found
+
+
 def _end(before: LoggedTurn, after: LoggedTurn) -> Change | None:
-    if before.status == after.status or before.status == "interrupted":
+    """A replay interrupts nobody, so a turn that was interrupted is to come to its end."""
+    if before.status == after.status or (before.status == "interrupted" and after.status == "completed"):
         return None
-    worse: Verdict = "worse" if before.status == "completed" else "better"
+    worse: Verdict = "worse" if after.status != "completed" else "better"
     return Change(before.id, "end", worse, before.status, after.status)
 
 
@@ -114,8 +125,8 @@ def _labels(turn: LoggedTurn) -> list[str]:
 
 def _intents(before: LoggedTurn, after: LoggedTurn, *, disliked: bool) -> Change | None:
     then, now = _labels(before), _labels(after)
-    if then == now or not now:
-        return None  # without any the turn failed before, which is told as its end
+    if then == now:
+        return None
     right = before.feedback.intent if before.feedback is not None else None
     verdict: Verdict = "changed" if disliked else "worse"
     why = "nobody had complained" if verdict == "worse" else "it had been disliked"

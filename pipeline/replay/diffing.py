@@ -153,6 +153,7 @@ async def difference(ask: Ask, run: str, base: str, embedder: Embedder) -> Diffe
         for before, after in pairs:
             before.feedback = feedback.get(before.id)
             _count(told, compared(before, after, meaning))
+        meaning.forget()
 
     async for turn in reading.turns(Wanted(run=run, history=False), {}):
         if turn.status != "open":

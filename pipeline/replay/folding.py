@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from infra.clock import SetClock
-from infra.state import history, reminders
+from infra.state import history, inbox, reminders
+from infra.state.scope import scope_of
 from infra.state.sqlite import SqliteState, open_in_memory
+from pipeline.replay.logged import ENDS
 from schemas.chat import ReplyRequested
 from schemas.event import Event, Fact
 from schemas.intents import IntentClassified
@@ -20,6 +22,7 @@ from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterru
 from stages.router.stage import RouterGiven, route
 
 REMINDERS_AT_ONCE = 100
+HISTORY_KEPT = 24  # turns of a conversation: twice what the router hands to chat
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class _Notes:
     text: str = ""
     classified: Event[IntentClassified] | None = None  # not acted on yet
     logged: list[str] = field(default_factory=list)
+    acted: int = 0  # intents, from the first, of which the log tells what was done
     folded: list[str] = field(default_factory=list)
 
 
@@ -57,11 +61,13 @@ class Folding:
         await self._opened.aclose()
 
     def is_about_to_act(self, event: Event[Fact]) -> bool:
-        """Whether the router acted on what this turn wanted just before it said this event."""
-        if not isinstance(event.fact, TaskCompleted | ReplyRequested):
-            return False
+        """Whether the router had acted on what this turn wanted when it said this event, its last one of the turn."""
         notes = self._notes.get(event.meta.turn)
-        return notes is not None and notes.classified is not None and notes.classified.meta.id == event.meta.cause
+        if notes is None or notes.classified is None:
+            return False
+        if isinstance(event.fact, ReplyRequested):
+            return notes.classified.meta.id == event.meta.cause
+        return isinstance(event.fact, ENDS) and bool(notes.logged)  # it was cut short after some of it
 
     async def image(self, event: Event[Fact]) -> bytes:
         """The state of this event's user as it is now."""
@@ -79,25 +85,29 @@ class Folding:
         about_to_act = self.is_about_to_act(event)
         notes = self._notes.setdefault(meta.turn, _Notes())
         if about_to_act:
-            await self._act(notes, user)
+            await self._act(notes, user, whole=isinstance(event.fact, ReplyRequested))
         match event.fact:
             case TextTurnOpened(text=text) | TranscriptReady(text=text):
                 notes.text = text
             case IntentClassified() as fact if fact.text or fact.empty_because:  # else what was said is left out
                 notes.classified = Event[IntentClassified].model_construct(meta=meta, fact=fact)
-            case TaskCompleted(outcome=outcome):
+            case TaskCompleted(outcome=outcome, intent=intent):
                 notes.logged.append(outcome.message)
+                notes.acted = max(notes.acted, intent + 1)
             case TurnCompleted(reply=heard) | TurnInterrupted(spoken=heard):
                 if notes.text and (heard or isinstance(event.fact, TurnCompleted)):
                     async with user.state.transaction() as tx:
                         await history.record(tx, meta, notes.text, heard, meta.time)
-                self._ended(meta.turn)
+                await self._ended(event, user)
             case TurnFailed():
-                self._ended(meta.turn)
+                await self._ended(event, user)
 
-    async def _act(self, notes: _Notes, user: _User) -> None:
+    async def _act(self, notes: _Notes, user: _User, *, whole: bool) -> None:
         assert notes.classified is not None  # asked before
         event, notes.classified = notes.classified, None
+        if not whole:  # the turn ended before the router came to the others
+            intents = event.fact.intents[: notes.acted]
+            event = event.model_copy(update={"fact": event.fact.model_copy(update={"intents": intents})})
         try:
             async for said in route(event, RouterGiven(user.state, currency=self._currency), ()):
                 fact: Any = said.fact if isinstance(said, Event) else said
@@ -106,10 +116,15 @@ class Folding:
         except Exception as trouble:  # noqa: BLE001  # one turn of long ago must not keep all others from being run
             self.troubles.append(f"turn {event.meta.turn}: {type(trouble).__name__}: {trouble}")
 
-    def _ended(self, turn: str) -> None:
-        notes = self._notes.pop(turn, None)
+    async def _ended(self, event: Event[Fact], user: _User) -> None:
+        """Compare, and let go of what no later turn asks for: the state is copied for each turn that is run again."""
+        notes = self._notes.pop(event.meta.turn, None)
         if notes is not None and notes.logged != notes.folded:
             self.otherwise += 1
+        async with user.state.transaction() as tx:
+            await inbox.forget_turn(tx, event.meta.turn)
+            scope = scope_of(event.meta.model_copy(update={"run": self._run}))
+            await history.shorten(tx, scope, event.meta.conversation, event.meta.number - HISTORY_KEPT)
 
     async def _user(self, event: Event[Fact]) -> _User:
         key = (event.meta.tenant, event.meta.user)

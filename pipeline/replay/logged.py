@@ -1,12 +1,18 @@
-"""Events as the log has them, in the order in which they were recorded, through whatever answers SQL."""
+"""Events as the log has them, in the order in which they happened, through whatever answers SQL.
+
+That is the order of their times, and only among equal ones that of the log: after a logger was killed, or an older dump
+was taken in, what happened earlier may have been recorded later.
+"""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from infra.event_log.port import Json, Parameter, QueryRefused
-from pipeline.log_files import SPAN_ROWS, Ask
+from infra.event_log.reports import EVER
+from pipeline.log_files import Ask
 from schemas.catalogue import decode
 from schemas.chat import ReplyRequested
 from schemas.errors import SchemaError
@@ -18,6 +24,8 @@ from schemas.turns import SpeechTurnOpened, TextTurnOpened, TurnCompleted, TurnF
 
 PAGE_ROWS: Final = 800  # at first: less once an answer did not fit
 IDS_A_QUESTION: Final = 150
+HOUR: Final = timedelta(hours=1)
+HOURS_A_PAGE: Final = 5_000
 OPENED: Final = (TextTurnOpened, SpeechTurnOpened)
 ENDS: Final = (TurnCompleted, TurnFailed, TurnInterrupted)
 TOLD: Final = (*OPENED, TranscriptReady, IntentClassified, TaskCompleted, ReplyRequested, ReminderDue, *ENDS)
@@ -25,16 +33,23 @@ TOLD: Final = (*OPENED, TranscriptReady, IntentClassified, TaskCompleted, ReplyR
 
 _META: Final = tuple(Meta.model_fields)
 _COLUMNS: Final = ", ".join(f'"{name}"' for name in _META)
+_AFTER: Final = "(time > $after_time::TIMESTAMPTZ OR (time = $after_time::TIMESTAMPTZ AND log_seq > $after))"
 _PAGE: Final = f"""
 SELECT log_seq, {_COLUMNS}, payload::VARCHAR AS payload FROM events
-WHERE run = $of AND log_seq > $after AND log_seq <= $upto AND type IN (SELECT unnest($types))
+WHERE run = $of AND log_seq <= $upto AND type IN (SELECT unnest($types))
   AND (tenant || ' ' || "user") IN (SELECT unnest($users))
-ORDER BY log_seq LIMIT $page"""
+  AND time >= $from::TIMESTAMPTZ AND time < $to::TIMESTAMPTZ AND {_AFTER}
+ORDER BY time, log_seq LIMIT $page"""
+_HOURS: Final = """
+SELECT date_trunc('hour', time) AS hour FROM events
+WHERE run = $of AND log_seq <= $upto AND type IN (SELECT unnest($types))
+  AND (tenant || ' ' || "user") IN (SELECT unnest($users)) AND time >= $from::TIMESTAMPTZ
+GROUP BY hour ORDER BY hour LIMIT $page"""
 _TURNS: Final = f"""
 SELECT log_seq, {_COLUMNS}, payload::VARCHAR AS payload FROM events
-WHERE run = $of AND log_seq > $after AND log_seq <= $upto AND turn BETWEEN $low::UUID AND $high::UUID
-  AND turn::VARCHAR IN (SELECT unnest($turns)) AND type <> 'invalid'
-ORDER BY log_seq LIMIT $page"""
+WHERE run = $of AND log_seq <= $upto AND turn BETWEEN $low::UUID AND $high::UUID
+  AND turn::VARCHAR IN (SELECT unnest($turns)) AND type <> 'invalid' AND {_AFTER}
+ORDER BY time, log_seq LIMIT $page"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +81,9 @@ class LoggedEvents:
     async def of_users(self, users: Sequence[tuple[str, str]]) -> AsyncIterator[Logged]:
         """All that has to do with these users' state, from the log's beginning."""
         wanted = {"types": [fact.__name__ for fact in TOLD], "users": [f"{tenant} {user}" for tenant, user in users]}
-        # A span at a time: to find the first rows in order, each question would look at all that follow.
-        for before in range(0, self._upto, SPAN_ROWS):
-            async for event in self._pages(_PAGE, wanted, before, min(before + SPAN_ROWS, self._upto)):
+        # An hour at a time: to find the first rows in order, each question would look at all that follow.
+        async for hour in self._hours(wanted):
+            async for event in self._pages(_PAGE, {**wanted, "from": hour, "to": hour + HOUR}):
                 yield event
 
     async def of_turns(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, list[Logged]]]:
@@ -78,18 +93,32 @@ class LoggedEvents:
             some = ordered[at : at + IDS_A_QUESTION]
             found: dict[str, list[Logged]] = {turn: [] for turn in some}
             wanted: dict[str, Parameter] = {"turns": some, "low": some[0], "high": some[-1]}
-            async for event in self._pages(_TURNS, wanted, 0, self._upto):
+            async for event in self._pages(_TURNS, wanted):
                 found[event.turn if isinstance(event, Unreadable) else event.meta.turn].append(event)
             for turn, events in found.items():
                 yield turn, events
 
-    async def _pages(self, sql: str, wanted: Mapping[str, Parameter], after: int, upto: int) -> AsyncIterator[Logged]:
+    async def _hours(self, wanted: Mapping[str, Parameter]) -> AsyncIterator[datetime]:
+        """The hours in which anything of this happened."""
+        since = EVER
         while True:
-            bounds: dict[str, Parameter] = {"of": self._of, "after": after, "upto": upto, "page": self._page}
+            bounds: dict[str, Parameter] = {"of": self._of, "upto": self._upto, "from": since, "page": HOURS_A_PAGE}
+            rows = (await self._ask(_HOURS, {**wanted, **bounds})).rows
+            for (hour,) in rows:
+                since = datetime.fromisoformat(str(hour))
+                yield since
+            if len(rows) < HOURS_A_PAGE:
+                return
+            since += HOUR
+
+    async def _pages(self, sql: str, wanted: Mapping[str, Parameter]) -> AsyncIterator[Logged]:
+        after: dict[str, Parameter] = {"after": 0, "after_time": EVER}
+        while True:
+            bounds: dict[str, Parameter] = {"of": self._of, "upto": self._upto, "page": self._page, **after}
             try:
                 table = await self._ask(sql, {**wanted, **bounds})
-            except QueryRefused:  # more bytes than the bus carries
-                if self._page == 1:
+            except QueryRefused as refused:
+                if self._page == 1 or "bytes" not in refused.expected:  # than the bus carries
                     raise
                 self._page = max(self._page // 2, 1)
                 continue
@@ -97,7 +126,8 @@ class LoggedEvents:
                 yield _event(dict(zip(table.columns, row, strict=True)))
             if len(table.rows) < self._page and not table.truncated:
                 return
-            after = int(str(table.rows[-1][0]))
+            last = dict(zip(table.columns, table.rows[-1], strict=True))
+            after = {"after": int(str(last["log_seq"])), "after_time": str(last["time"])}
 
 
 def _event(row: dict[str, Json]) -> Logged:

@@ -9,6 +9,7 @@ from infra.event_log.lines import line_of_event
 from infra.event_log.port import StreamIdentity
 from pipeline.log_files import PIECE_BYTES, PIECE_LINES, TakeIn
 from pipeline.replay.turn import Recorded
+from schemas.errors import InvalidField
 
 FLUSH_EVERY_S: Final = 1.0
 
@@ -23,6 +24,7 @@ class RunLog:
         self._seq = 0
         self._waiting: list[bytes] = []
         self._bytes = 0
+        self._tried = False  # to hand over what waits: then some of it may be there already
         self._flushed_at = 0.0
         self._one_at_a_time = asyncio.Lock()
         self.events = 0
@@ -46,9 +48,14 @@ class RunLog:
 
     async def _flush(self) -> None:
         if self._waiting:
+            again, self._tried = self._tried, True
             done = await self._take_in(b"\n".join(self._waiting))
             self.events += done.recorded
-            self._waiting, self._bytes = [], 0
+            self._waiting, self._bytes, self._tried = [], 0, False
+            if done.known and not again:
+                raise InvalidField(
+                    "--name", self._stream.name, "a run to which no other replay writes at the same time"
+                )
         self._flushed_at = asyncio.get_running_loop().time()
 
     def _line(self, each: Recorded) -> bytes:

@@ -83,6 +83,7 @@ class ReplayedTurn:
     stages: Stages
     recorded: list[Recorded] = field(default_factory=list)
     _clock: Clock = field(init=False)
+    _limit: asyncio.Timeout = field(init=False)
     _until: datetime = field(init=False)  # by the real clock: what engines go by
     _deadline: datetime = field(init=False)
     _then: dict[str, datetime] = field(default_factory=dict)  # type -> when it was said in the logged turn
@@ -147,7 +148,10 @@ class ReplayedTurn:
         failure: StageFailed | None = None
         late = False
         try:
-            async with asyncio.timeout(self.shared.timeout.total_seconds()), asyncio.TaskGroup() as group:
+            async with (
+                asyncio.timeout(self.shared.timeout.total_seconds()) as self._limit,
+                asyncio.TaskGroup() as group,
+            ):
                 for event in repeated:
                     self._hand_on(event, group)
         except TimeoutError:
@@ -169,6 +173,7 @@ class ReplayedTurn:
         asked = time.monotonic()
         async with bench.slots:
             received = time.monotonic()
+            self._grant(received - asked)
             hop = Hop(name, queue_ms=(received - asked) * 1e3, traceparent=root(event.meta.turn))
             said: list[Event[Fact]] = []
             attempt = 0
@@ -185,6 +190,14 @@ class ReplayedTurn:
                         )
                         raise _Failed(failure) from error
                     await asyncio.sleep(retry.delay_s(attempt))
+
+    def _grant(self, waited_s: float) -> None:
+        """Add the wait for a stage to the turn's time: it comes of the turns beside it."""
+        self._until += timedelta(seconds=waited_s)
+        self._deadline += timedelta(seconds=waited_s)
+        until_s = self._limit.when()
+        if until_s is not None and not self._limit.expired():
+            self._limit.reschedule(until_s + waited_s)
 
     async def _attempt(
         self,

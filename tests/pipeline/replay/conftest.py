@@ -19,7 +19,7 @@ from schemas.chat import Candidate, EngineUse, ReplyChosen, ReplyGenerated, Repl
 from schemas.event import Event, Fact, Meta
 from schemas.intents import Intent, IntentClassified, IntentLabel, Slots, When
 from schemas.tasks import ReminderDue
-from schemas.turns import TextTurnOpened, TurnCompleted
+from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
 from stages.router.stage import RouterGiven, route
 
 NOON = datetime(2026, 11, 18, 12, 0, tzinfo=UTC)
@@ -83,6 +83,14 @@ class Past:
         async with self.state.transaction() as tx:
             await history.record(tx, meta, text, answer, self.at)
         return opened
+
+    def interrupted(self, opened: Event[Fact]) -> None:
+        """Somebody stopped the turn before anything of it was heard."""
+        self._say(opened, "keeper", TurnInterrupted(reason="stopped"))
+
+    def failed(self, opened: Event[Fact]) -> None:
+        """The turn's time was up."""
+        self._say(opened, "keeper", TurnFailed(code="deadline", message="Sorry."))
 
     async def reminders_fall_due(self, at: datetime) -> None:
         """Time passes; what is due is announced."""

@@ -12,12 +12,16 @@ from infra.settings import Settings
 from pipeline.replay import choosing, stages
 from pipeline.replay.choosing import Wanted
 from pipeline.replay.diffing import Difference, Limits, difference
+from pipeline.replay.folding import Folding
+from pipeline.replay.logged import LoggedEvents
 from pipeline.replay.replaying import Outcome, Pace, replay
 from pipeline.replay.run_log import RunLog
 from pipeline.replay.turn import Run
+from schemas.errors import InvalidField
 from schemas.event import Event, Fact
-from schemas.intents import IntentLabel
+from schemas.intents import IntentClassified, IntentLabel
 from schemas.tasks import TaskCompleted
+from schemas.turns import TextTurnOpened
 from tests.pipeline.replay.conftest import NOON, Past, wants
 
 Replay = Callable[..., Awaitable[Outcome]]
@@ -28,10 +32,17 @@ THREE = datetime(2026, 11, 19, 14, 0, tzinfo=UTC)  # three in the afternoon of t
 def run_again(past: Past, minimal: Settings) -> Replay:
     """Runs turns of the past again from the router on."""
 
-    async def again(name: str = "again", *, start: str = "router", pace: Pace | None = None, **wanted: Any) -> Outcome:
+    async def again(
+        name: str = "again",
+        *,
+        start: str = "router",
+        pace: Pace | None = None,
+        done: frozenset[str] | None = None,
+        **wanted: Any,
+    ) -> Outcome:
         clock = SystemClock()
         order = Wanted(**wanted)
-        done = await choosing.ended_in(past.ask, name)
+        done = await choosing.ended_in(past.ask, name) if done is None else done
         chosen = await choosing.chosen(past.ask, order, done)
         shared = Run(name, order.of, start, {"chat.temperature": "0"}, timedelta(seconds=30))
         async with stages.opened(start, minimal, None, clock) as opened:
@@ -169,6 +180,85 @@ async def test_what_skills_do_otherwise_today_is_counted_and_the_turns_are_run_a
 
     assert (told.completed, told.otherwise) == (11, 1)
     assert (await compared(past, "again")).counts == {("tasks", "worse"): 1}
+
+
+async def test_what_was_recorded_late_is_remembered_from_when_it_happened(past: Past, run_again: Replay) -> None:
+    """A killed logger, and a dump that is taken in later, record what happened earlier after what happened later."""
+    await a_life(past, write=False)
+    first = [event for event in past.said if event.meta.turn == past.said[0].meta.turn]
+    past.said[:] = [event for event in past.said if event not in first] + first
+    await past.write()
+
+    told = await run_again()
+
+    assert (told.completed, told.otherwise) == (11, 0)
+    assert (await compared(past, "again")).same == 11
+
+
+async def test_of_a_turn_that_was_cut_short_only_what_was_done_is_remembered(past: Past, run_again: Replay) -> None:
+    talk, add = new_id(), IntentLabel.CREATE_REMINDER
+    both = [wants(add, "…", title=title, at=THREE) for title in ("call", "walk")]
+    cut = await past.turn("call and walk", *both, conversation=talk)
+    of_turn = [event for event in past.said if event.meta.turn == cut.meta.turn]
+    kept = [e for e in of_turn if isinstance(e.fact, TextTurnOpened | IntentClassified)]
+    kept.append(next(e for e in of_turn if isinstance(e.fact, TaskCompleted)))
+    past.said[:] = kept
+    past.interrupted(cut)
+    await past.turn("my reminders", wants(IntentLabel.LIST_REMINDERS, "my reminders"), conversation=talk)
+    await past.write()
+
+    await run_again(where="text = 'my reminders'")
+
+    [reply] = await replies(past, "again")
+    assert reply == "You have 1 reminder: 'call' tomorrow at 3 PM."
+
+
+async def test_a_turn_that_never_came_to_its_end_is_no_worse_for_coming_to_it(past: Past, run_again: Replay) -> None:
+    opened = await past.turn("hello", wants(IntentLabel.CHIT_CHAT, "hello"))
+    past.said[:] = past.said[:2]
+    past.interrupted(opened)
+    failed = await past.turn("hello again", wants(IntentLabel.CHIT_CHAT, "hello again"))
+    past.said[:] = [e for e in past.said if e.meta.turn != failed.meta.turn or isinstance(e.fact, TextTurnOpened)]
+    past.failed(failed)
+    await past.write()
+
+    told = await run_again("intent", start="intent")
+
+    assert (told.completed, told.failed) == (2, 0)
+    found = await compared(past, "intent")
+    assert found.counts == {("end", "better"): 1}
+    assert found.regressions(Limits()) == []
+
+
+async def test_two_replays_under_one_name_are_not_mixed(past: Past, run_again: Replay) -> None:
+    await a_life(past)
+    await run_again("one")
+    first = await rows(past, "SELECT count(*) FROM events WHERE run = 'one'")
+
+    with pytest.raises(InvalidField, match="no other replay"):
+        await run_again("one", done=frozenset())
+
+    assert await rows(past, "SELECT count(*) FROM events WHERE run = 'one'") == first
+
+
+async def test_the_state_of_many_turns_stays_small(past: Past, run_again: Replay) -> None:
+    """It is copied for each turn: what handled events have said, and old history, are of no use in it."""
+    talk = new_id()
+    for number in range(60):
+        text = f"tell me more about it, the {number}th time " + "x" * 200
+        await past.turn(text, wants(IntentLabel.CHIT_CHAT, text), conversation=talk)
+    await past.write()
+    logged = await LoggedEvents.opened(past.ask, "live")
+    sizes = []
+    async with Folding("again", "EUR") as folding:
+        async for event in logged.of_users([("local", "anna")]):
+            assert isinstance(event, Event)
+            await folding.take_in(event)
+            if event.meta.type == "TurnCompleted":
+                sizes.append(len(await folding.image(event)))
+
+    assert len(sizes) == 60
+    assert sizes[-1] <= 1.1 * sizes[30]
 
 
 async def test_turns_of_a_log_without_what_was_said_are_left_out_and_told(past: Past, run_again: Replay) -> None:
