@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from infra import settings as configuration
-from infra.clock import SystemClock
-from infra.settings import CONTEXTUAL, Settings, SettingsError
+from infra.clock import SystemClock, new_id
+from infra.settings import CONTEXTUAL, Settings, SettingsError, without_login
 from pipeline import topology
 from pipeline.cli import exits
 from pipeline.cli.exits import Exit
@@ -43,7 +43,7 @@ STEADY: Final = {"chat.temperature": "0"}  # so that a second replay says the sa
 FIXED: Final = ("data_dir", "bus", "blobs", "tenant", "user", "time_zone", "training_data", "telemetry", "limits")
 ENGINE: Final = ("engine", "vllm")
 CHAT: Final = "chat"
-SECRETS: Final = ("key", "token")
+SECRETS: Final = ("api_key", "hf_token")
 TOLD_EVERY_S: Final = 2.0
 SHOWN_A_KIND: Final = {"worse": 5, "changed": 2, "better": 2}
 SHOWN_CHARS: Final = 160
@@ -122,10 +122,10 @@ def replay(
             plans.append((checked_token("--name", CONTROL.format(run)), _settings({}), {}))
         left = False
         for each, its_settings, its_changes in plans:
-            order = _Order(its_settings, wanted, each, start, its_changes, pace)
+            order = _Order(its_settings, wanted, each, start, its_changes, pace, is_control=each != run)
             outcome = asyncio.run(_replay(order, resume=resume, quiet=as_json))
             _tell(outcome, as_json=as_json)
-            left = left or (not outcome.turns and bool(outcome.left))
+            left = left or (not outcome.turns and bool(outcome.left) and not resume)
         if left:
             raise SystemExit(int(Exit.TURN_FAILED))
         if not as_json:
@@ -142,13 +142,14 @@ class _Order:
     start: str
     changes: dict[str, str]
     pace: Pace
+    is_control: bool = False
 
 
 def _run_name(name: str | None, zone: str, *, resume: bool) -> str:
     if name is None:
         if resume:
             raise InvalidField("--name", None, "the name of the run to go on with")
-        return f"replay-{datetime.now(ZoneInfo(zone)):%Y%m%d-%H%M%S}"
+        return f"replay-{datetime.now(ZoneInfo(zone)):%Y%m%d-%H%M%S}-{new_id()[-4:]}"
     if name == LIVE_RUN:
         raise InvalidField("--name", name, f"another name than {LIVE_RUN}: that is what people said")
     return checked_token("--name", name)
@@ -206,7 +207,7 @@ async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
     from pipeline import engine_start
     from pipeline.engines import uses_shared
     from pipeline.replay import choosing, stages
-    from pipeline.replay.diffing import repeated_by
+    from pipeline.replay.diffing import begun_as, repeated_by
     from pipeline.replay.replaying import replay as run_again
     from pipeline.replay.run_log import RunLog
     from pipeline.replay.turn import Run
@@ -217,13 +218,18 @@ async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
         log = await stack.enter_async_context(asking_and_telling(settings))
         if not resume and await choosing.is_there(log.ask, run):
             raise InvalidField("--name", run, "a name that no run in the log has yet, or --resume to go on with it")
+        begun = await begun_as(log.ask, run) if resume else None
+        if resume and begun is None and not order.is_control:
+            raise InvalidField("--name", run, "a run that was begun; `parley replay list` names them")
+        if begun is not None and begun != shared.terms:
+            raise InvalidField("--resume", run, f"the terms with which it was begun: {begun}; these are {shared.terms}")
         if await repeated_by(log.ask, wanted.of) is not None:
             raise InvalidField("--run", wanted.of, "a run that people had; a replay is compared with another by `diff`")
         done = await choosing.ended_in(log.ask, run) if resume else frozenset()
         chosen = await choosing.chosen(log.ask, wanted, done)
-        if not chosen.ids and done:
-            return Outcome(run)
-        if not chosen.ids:
+        if not chosen.by_user and done:
+            return Outcome(run, unfinished=chosen.unfinished)
+        if not chosen.by_user:
             where, given = ("--where", wanted.where) if wanted.where else ("--conversation", wanted.conversation)
             raise InvalidField(
                 where, given, f"turns that have ended in run {wanted.of!r} of the log; `parley log stats turns`"
@@ -240,8 +246,9 @@ async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
 
 
 def _shown(changes: dict[str, str]) -> dict[str, str]:
-    hidden = {key for key in changes if any(secret in key.split(".")[-1] for secret in SECRETS)}
-    return {key: "(hidden)" if key in hidden else value for key, value in changes.items()}
+    return {
+        key: "(hidden)" if key.split(".")[-1] in SECRETS else without_login(value) for key, value in changes.items()
+    }
 
 
 class _Progress:
@@ -273,6 +280,8 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
     )
     for why, count in outcome.left.most_common():
         print(f"left out   {count}: {why}")
+    if outcome.unfinished:
+        print(f"left out   {outcome.unfinished}: they have not ended yet")
     if outcome.otherwise:
         print(f"note       of {outcome.otherwise} turns today's skills make something else than they did then")
     for trouble in outcome.troubles[:5]:

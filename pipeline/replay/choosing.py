@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from infra.event_log.port import QueryRefused
+from infra.event_log.port import QueryRefused, QueryStopped
 from pipeline.log_files import Ask
 from schemas.ids import LIVE_RUN
 
@@ -22,12 +22,12 @@ _DONE: Final = f"""
 SELECT turn::VARCHAR FROM events
 WHERE run = $run AND type IN ('TurnCompleted', 'TurnFailed') AND turn > $after::UUID
 ORDER BY turn LIMIT {IDS_PAGE}"""
-_BEGINS_A_QUERY: Final = ("select", "with", "from", "(")
+_BEGINS_A_QUERY: Final = ("select", "with", "from")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which turns, of which run. `where`: a condition on the view `turns`, or a SELECT whose first column is a turn."""
+    """Which turns, of which run. `where`: a condition on the view `turns`, or a SELECT of one column, the turn."""
 
     conversation: str | None = None
     since: datetime | None = None
@@ -38,14 +38,18 @@ class Wanted:
 
 @dataclass(slots=True)
 class Chosen:
-    """Turns by their ids, in the order in which they began."""
+    """Turns by their ids, each user's in the order in which they began."""
 
-    ids: list[str] = field(default_factory=list)
-    users: set[tuple[str, str]] = field(default_factory=set)  # (tenant, user)
+    by_user: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (tenant, user) -> turns
     spoken: int = 0  # that began with a recording
     sounded: int = 0  # that wanted the reply as sound
     unfinished: int = 0  # left out: they had no end yet
     first_at: datetime | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """All of them."""
+        return [turn for turns in self.by_user.values() for turn in turns]
 
 
 def condition(where: str | None) -> str:
@@ -53,7 +57,7 @@ def condition(where: str | None) -> str:
     if where is None or not where.strip():
         return "TRUE"
     text = where.strip().rstrip(";")
-    words = text.lstrip("(").split(maxsplit=1)
+    words = text.split(maxsplit=1)
     is_query = bool(words) and words[0].lower() in _BEGINS_A_QUERY
     # On lines of their own, so that a comment at the end of it ends there.
     return f"turn IN (\n{text}\n)" if is_query else f"(\n{text}\n)"
@@ -72,13 +76,14 @@ async def chosen(ask: Ask, wanted: Wanted, leave_out: frozenset[str] = frozenset
             if "bytes" in refused.expected and limit > 1:
                 limit //= 2
                 continue
+            if isinstance(refused, QueryStopped):
+                raise
             raise QueryRefused(wanted.where or sql, refused.expected) from None
         for turn, tenant, user, kind, status, opened_at, speech in table.rows:
             if status == "open":
                 found.unfinished += 1
             elif turn not in leave_out:
-                found.ids.append(str(turn))
-                found.users.add((str(tenant), str(user)))
+                found.by_user.setdefault((str(tenant), str(user)), []).append(str(turn))
                 found.spoken += kind == "speech"
                 found.sounded += bool(speech)
                 at = datetime.fromisoformat(str(opened_at))

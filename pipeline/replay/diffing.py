@@ -1,7 +1,9 @@
 """Two runs side by side: every turn that both have, what changed, how long it took, and whether it got worse."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from infra.embeddings import Embedder
@@ -10,6 +12,7 @@ from pipeline.export.reading import LogReading, Wanted
 from pipeline.export.turns import LoggedTurn
 from pipeline.log_files import Ask
 from pipeline.replay.comparing import KINDS, Change, Compared, Meaning, compared
+from pipeline.replay.turn import Run
 from schemas.ids import LIVE_RUN
 
 REPLIES_SAMPLED: Final = 0.2
@@ -129,6 +132,15 @@ async def repeated_by(ask: Ask, run: str) -> str | None:
     """The run that a replay repeated; None when it is no replay."""
     rows = (await ask(ABOUT, {"run": run})).rows
     return str(rows[0][0]) if rows else None
+
+
+async def begun_as(ask: Ask, run: str) -> str | None:
+    """The terms (Run.terms) with which a replay was begun; None when it has not."""
+    rows = (await ask(ABOUT, {"run": run})).rows
+    if not rows:
+        return None
+    of, start, changed = rows[0]
+    return Run(run, str(of), str(start), json.loads(str(changed or "{}")), timedelta()).terms
 
 
 async def difference(ask: Ask, run: str, base: str, embedder: Embedder) -> Difference:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -23,6 +22,7 @@ from schemas.event import Blob
 from schemas.turns import SpeechTurnOpened, TurnCompleted
 
 PARALLEL: Final = 8  # turns at once: each stage does no more at once than a worker of it would
+USERS_AT_ONCE: Final = 200  # whose states are in memory, some 250 kB each
 PARALLEL_PACED: Final = 64  # of a replay that keeps the distances: as many as overlap
 
 Progress = Callable[[int, int], None]
@@ -37,6 +37,7 @@ class Outcome:
     completed: int = 0
     failed: int = 0
     left: Counter[str] = field(default_factory=Counter)  # turns that could not be run again, by why
+    unfinished: int = 0  # turns that had not ended when the replay began
     otherwise: int = 0  # turns before, of which today's skills make something else than the log tells
     troubles: list[str] = field(default_factory=list)
     events: int = 0
@@ -74,7 +75,7 @@ async def replay(
     Raises what keeps the stages from working at all (weights, settings) and what the log raises.
     """
     await stages.prepare(spoken=chosen.spoken > 0, sounded=chosen.sounded > 0)
-    outcome, began = Outcome(run.name), time.monotonic()
+    outcome, began = Outcome(run.name, unfinished=chosen.unfinished), time.monotonic()
     places = asyncio.Semaphore(pace.parallel if pace.times is None else PARALLEL_PACED)
     blobs = await wiring.blobs_of(stages.settings, stages.bus) if STT in stages.names and chosen.spoken else None
 
@@ -92,22 +93,16 @@ async def replay(
             places.release()
 
     try:
-        async with AsyncExitStack() as stack:
-            folding = None
-            if ROUTER in stages.names:
-                folding = await stack.enter_async_context(Folding(run.name, stages.settings.currency))
-            async with asyncio.TaskGroup() as group:
-                async for work in _works(await LoggedEvents.opened(ask, run.of), chosen, folding):
-                    if isinstance(work, Left) or (why := await _gone(work, blobs)) is not None:
-                        outcome.left[work.why if isinstance(work, Left) else str(why)] += 1
-                        continue
-                    opened_at = work.opened.meta.time if work.opened is not None else None
-                    begins = pace.begins_after_s(chosen.first_at, opened_at)
-                    await asyncio.sleep(max(begins - (time.monotonic() - began), 0.0))
-                    await places.acquire()
-                    group.create_task(one(work))
-            if folding is not None:
-                outcome.otherwise, outcome.troubles = folding.otherwise, folding.troubles
+        async with asyncio.TaskGroup() as group:
+            async for work in _works(await LoggedEvents.opened(ask, run.of), chosen, run, stages, pace, outcome):
+                if isinstance(work, Left) or (why := await _gone(work, blobs)) is not None:
+                    outcome.left[work.why if isinstance(work, Left) else str(why)] += 1
+                    continue
+                opened_at = work.opened.meta.time if work.opened is not None else None
+                begins = pace.begins_after_s(chosen.first_at, opened_at)
+                await asyncio.sleep(max(begins - (time.monotonic() - began), 0.0))
+                await places.acquire()
+                group.create_task(one(work))
     except BaseExceptionGroup as several:
         raise _leaf(several) from several
     finally:
@@ -116,9 +111,24 @@ async def replay(
     return outcome
 
 
-def _works(logged: LoggedEvents, chosen: Chosen, folding: Folding | None) -> AsyncIterator[Work | Left]:
-    ids = frozenset(chosen.ids)
-    return without_state(logged, ids) if folding is None else with_state(logged, chosen.users, ids, folding)
+async def _works(
+    logged: LoggedEvents, chosen: Chosen, run: Run, stages: Stages, pace: Pace, outcome: Outcome
+) -> AsyncIterator[Work | Left]:
+    """The turns with what they need. States are kept for some users at a time; with a pace, for all: in one order."""
+    if ROUTER not in stages.names:
+        async for work in without_state(logged, frozenset(chosen.ids)):
+            yield work
+        return
+    users = sorted(chosen.by_user)
+    at_once = USERS_AT_ONCE if pace.times is None else max(len(users), 1)
+    for first in range(0, len(users), at_once):
+        some = users[first : first + at_once]
+        ids = frozenset(turn for user in some for turn in chosen.by_user[user])
+        async with Folding(run.name, stages.settings.currency) as folding:
+            async for work in with_state(logged, some, ids, folding):
+                yield work
+            outcome.otherwise += folding.otherwise
+            outcome.troubles += folding.troubles
 
 
 async def _gone(work: Work, blobs: BlobStore | None) -> str | None:

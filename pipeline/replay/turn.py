@@ -56,6 +56,12 @@ class Run:
     changed: Mapping[str, str]
     timeout: timedelta
 
+    @property
+    def terms(self) -> str:
+        """What of it must be the same when it goes on, in words."""
+        changed = ", ".join(f"{name}={value}" for name, value in sorted(self.changed.items()))
+        return f"{self.of} from {self.start} on with {changed or 'nothing set'}"
+
 
 class ShiftedClock:
     """A clock that goes on from another moment."""

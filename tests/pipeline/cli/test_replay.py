@@ -164,3 +164,18 @@ def _earlier(line: dict[str, Any], by: timedelta) -> dict[str, Any]:
         return value
 
     return {name: moved(value) for name, value in line.items()}
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_only_as_it_was_begun(parley: Cli, talked: str) -> None:
+    name = f"resumed-{talked[-8:]}"
+    assert parley("replay", "-c", talked, "--name", name, "--from", "router").exit_code == 0
+
+    other = parley("replay", "-c", talked, "--name", name, "--resume")
+    assert other.exit_code == 2
+    assert "expected the terms with which it was begun: live from router on" in other.stderr
+    unknown = parley("replay", "-c", talked, "--name", f"{name}x", "--resume")
+    assert unknown.exit_code == 2
+    assert "expected a run that was begun" in unknown.stderr
+    again = parley("replay", "-c", talked, "--name", name, "--from", "router", "--resume", "--json")
+    assert (again.exit_code, json.loads(again.stdout)["turns"]) == (0, 0)

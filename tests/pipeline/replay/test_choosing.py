@@ -15,6 +15,7 @@ from pipeline.replay.choosing import condition
         ("SELECT turn FROM intents;", "turn IN (\nSELECT turn FROM intents\n)"),
         ("from feedback select turn", "turn IN (\nfrom feedback select turn\n)"),
         ("selected = 1", "(\nselected = 1\n)"),
+        ("(SELECT count(*) FROM tasks) > 0", "(\n(SELECT count(*) FROM tasks) > 0\n)"),
     ],
 )
 def test_a_condition_or_a_query_of_turns(where: str | None, sql: str) -> None:
