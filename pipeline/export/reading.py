@@ -25,6 +25,7 @@ IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes th
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
 BREATH_TURNS: Final = 25
 FEEDBACK_PAGE: Final = 1_000
+RUNS_NAMED: Final = 10  # the newest, where one is asked for that is not there
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 
 UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
@@ -38,7 +39,10 @@ SELECT turn::VARCHAR, type, conversation::VARCHAR, "user", time, payload::VARCHA
 WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT unnest($types)) AND log_seq <= $upto
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY turn, stream, stream_seq"""
-RUNS: Final = "SELECT DISTINCT run FROM events WHERE log_seq <= $upto ORDER BY run LIMIT 100"
+RUN: Final = "SELECT 1 FROM events WHERE run = $run AND log_seq <= $upto LIMIT 1"
+RUNS: Final = f"""
+SELECT run FROM events WHERE run <> '{LIVE_RUN}' AND log_seq <= $upto
+GROUP BY run ORDER BY max(log_seq) DESC LIMIT {RUNS_NAMED + 1}"""
 TOLD: Final = """
 SELECT log_seq, payload::VARCHAR, "user", time FROM events
 WHERE run = $run AND type = $type AND log_seq <= $upto AND log_seq > $after
@@ -105,11 +109,11 @@ class LogReading:
 
     async def refuse_unless_there(self, field: str, run: str) -> None:
         """Raises InvalidField for a run that the log does not have; the live one it has, be it empty."""
-        if run == LIVE_RUN:
+        if run == LIVE_RUN or (await self._ask(RUN, {"run": run, "upto": self.upto})).rows:
             return
-        held = [str(name) for (name,) in (await self._ask(RUNS, {"upto": self.upto})).rows]
-        if run not in held:
-            raise InvalidField(field, run, f"a run in the log: {', '.join(sorted({LIVE_RUN, *held}))}")
+        newest = [str(name) for (name,) in (await self._ask(RUNS, {"upto": self.upto})).rows]
+        named = [LIVE_RUN, *newest[:RUNS_NAMED], *("…" for _ in newest[RUNS_NAMED:])]
+        raise InvalidField(field, run, f"a run in the log: {', '.join(named)}")
 
     async def some(self, ids: Sequence[str], run: str = LIVE_RUN) -> dict[str, LoggedTurn]:
         """Turns by their ids; those that the log does not have are missing."""

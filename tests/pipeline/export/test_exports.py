@@ -15,7 +15,7 @@ from infra.event_log.port import Parameter, QueryRefused, Table
 from pipeline.export import writing
 from pipeline.export.catalogue import KINDS
 from pipeline.export.exporting import stats
-from pipeline.export.reading import LogReading, Wanted
+from pipeline.export.reading import RUNS_NAMED, LogReading, Wanted
 from pipeline.export.splitting import split_of
 from schemas.errors import InvalidField
 from schemas.intents import IntentLabel, Slots
@@ -189,6 +189,19 @@ async def test_a_run_that_is_not_in_the_log_is_refused_with_those_that_are(
         InvalidField, match="--run: 'replay-2' is not allowed; expected a run in the log: live, replay-1"
     ):
         await exported("sft", tmp_path / "out", wanted=Wanted(run="replay-2"))
+
+
+async def test_a_run_is_found_among_any_number_and_only_the_newest_are_named(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    for number in range(120):
+        talks.say("hello", "Hi!", run=f"replay-{number:03}")
+
+    for run in ("replay-000", "replay-119"):
+        assert (await exported("sft", tmp_path / run, wanted=Wanted(run=run))).turns == 1
+    with pytest.raises(InvalidField, match=r"expected a run in the log: live, replay-119, replay-118, .*, …\Z") as none:
+        await exported("sft", tmp_path / "none", wanted=Wanted(run="replay-120"))
+    assert none.value.expected.count("replay-") == RUNS_NAMED
 
 
 async def test_pages_that_do_not_fit_are_asked_for_in_halves(many: "Talks", exported: Exported, tmp_path: Path) -> None:
