@@ -45,8 +45,11 @@ SELECT run FROM events WHERE run <> '{LIVE_RUN}' AND log_seq <= $upto
 GROUP BY run ORDER BY max(log_seq) DESC LIMIT {RUNS_NAMED + 1}"""
 TOLD: Final = """
 SELECT log_seq, payload::VARCHAR, "user", time FROM events
-WHERE run = $run AND type = $type AND log_seq <= $upto AND log_seq > $after
-ORDER BY log_seq LIMIT $limit"""
+WHERE run = $run AND type = $type AND log_seq <= $upto
+  AND ($time::TIMESTAMPTZ IS NULL OR time > $time::TIMESTAMPTZ
+       OR time = $time::TIMESTAMPTZ AND log_seq > $after)
+ORDER BY time, log_seq LIMIT $limit"""
+"""In the order in which it happened: that of the log is another one after an import, or after the logger was killed."""
 NAMES: Final = f"""
 SELECT name FROM (
     SELECT DISTINCT "user" AS name FROM events WHERE run = $run AND log_seq <= $upto
@@ -144,11 +147,12 @@ class LogReading:
     async def _told(self, run: str, kind: str) -> list[Sequence[Json]]:
         """All rows of TOLD for one type of event."""
         found: list[Sequence[Json]] = []
+        time: datetime | None = None
         after, limit = 0, FEEDBACK_PAGE
         while True:
-            asked: dict[str, Parameter] = {"run": run, "type": kind, "upto": self.upto, "after": after, "limit": limit}
+            place: dict[str, Parameter] = {"upto": self.upto, "time": time, "after": after, "limit": limit}
             try:
-                rows = (await self._ask(TOLD, asked)).rows
+                rows = (await self._ask(TOLD, {"run": run, "type": kind, **place})).rows
             except QueryRefused:  # more bytes than the bus carries
                 if limit == 1:
                     raise
@@ -157,7 +161,7 @@ class LogReading:
             if not rows:
                 return found
             found += rows
-            after = _whole(rows[-1][0])
+            after, time = _whole(rows[-1][0]), datetime.fromisoformat(str(rows[-1][3]))
 
     async def names(self, run: str = LIVE_RUN) -> list[str]:
         """The users, and the persons that intents and skills were about."""

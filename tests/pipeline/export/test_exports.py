@@ -20,6 +20,7 @@ from pipeline.export.splitting import split_of
 from schemas.errors import InvalidField
 from schemas.intents import IntentLabel, Slots
 from schemas.tasks import TaskOutcome
+from tests.pipeline.export.conftest import NOON
 from tests.pipeline.export.formats import wrong_with
 
 if TYPE_CHECKING:
@@ -265,11 +266,38 @@ async def test_feedback_that_does_not_fit_is_read_in_smaller_pages(
     await exported("feedback", tmp_path / "out")
 
     async def narrow(sql: str, parameters: Any = None) -> Table:
-        if (parameters or {}).get("limit", 0) > 7:
-            raise QueryRefused(sql, "less")
-        return await many.log.ask(sql, parameters)
+        return await many_at_once(many, 7, sql, parameters)
 
     assert len(await (await LogReading.opened(narrow)).feedback()) == TURNS // 3
+
+
+async def test_of_opinions_that_were_recorded_in_another_order_the_last_one_said_counts(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    turns = [talks.say(f"question {number}", "Well.") for number in range(9)]
+    for later in (5, 3, 4):  # minutes: the log was told of the last one first
+        for turn in turns:
+            talks.judge(turn, rating="up" if later == 5 else "down", at=NOON + timedelta(minutes=later))
+    for turn in turns:  # two at once count as they were recorded
+        talks.judge(turn, comment="first", at=NOON)
+        talks.judge(turn, comment="second", at=NOON)
+    await exported("feedback", tmp_path / "out")
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        return await many_at_once(talks, 2, sql, parameters)
+
+    for ask in (talks.log.ask, narrow):
+        found = await (await LogReading.opened(ask)).feedback()
+        assert {turn: (each.rating, each.comment) for turn, each in found.items()} == dict.fromkeys(
+            turns, ("up", "second")
+        )
+
+
+async def many_at_once(talks: "Talks", most: int, sql: str, parameters: Any) -> Table:
+    """What the log answers unless more rows than this are asked for at once."""
+    if (parameters or {}).get("limit", 0) > most:
+        raise QueryRefused(sql, "less")
+    return await talks.log.ask(sql, parameters)
 
 
 @pytest.mark.parametrize("found", ["notes.txt", "card.json"])
