@@ -50,12 +50,15 @@ WHERE run = $run AND type = $type AND log_seq <= $upto
        OR time = $time::TIMESTAMPTZ AND log_seq > $after)
 ORDER BY time, log_seq LIMIT $limit"""
 """In the order in which it happened: that of the log is another one after an import, or after the logger was killed."""
-NAMES: Final = f"""
+NAMES: Final = """
 SELECT name FROM (
     SELECT DISTINCT "user" AS name FROM events WHERE run = $run AND log_seq <= $upto
-    UNION SELECT slots->>'person' FROM intents WHERE run = $run
-    UNION SELECT data->>'person' FROM tasks WHERE run = $run)
-WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT {IDS_PAGE}"""
+    UNION SELECT i.value->>'$.slots.person' FROM events AS e, json_each(e.payload, '$.intents') AS i
+    WHERE e.type = 'IntentClassified' AND e.run = $run AND e.log_seq <= $upto
+    UNION SELECT payload->>'$.outcome.data.person' FROM events
+    WHERE type = 'TaskCompleted' AND run = $run AND log_seq <= $upto)
+WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT $limit"""
+"""Of the events themselves: the views of intents and tasks do not tell where in the log a row stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,13 @@ class Wanted:
     conversation: str | None = None
     run: str = LIVE_RUN
     history: bool = True  # False: without ReplyRequested, which carries what was said before
+
+
+@dataclass(slots=True)
+class _PageSize:
+    """How many rows are asked for at once, of one question."""
+
+    rows: int
 
 
 class LogReading:
@@ -148,29 +158,30 @@ class LogReading:
         """All rows of TOLD for one type of event."""
         found: list[Sequence[Json]] = []
         time: datetime | None = None
-        after, limit = 0, FEEDBACK_PAGE
-        while True:
-            place: dict[str, Parameter] = {"upto": self.upto, "time": time, "after": after, "limit": limit}
-            try:
-                rows = (await self._ask(TOLD, {"run": run, "type": kind, **place})).rows
-            except QueryRefused:  # more bytes than the bus carries
-                if limit == 1:
-                    raise
-                limit //= 2
-                continue
-            if not rows:
-                return found
+        after = 0
+        size = _PageSize(FEEDBACK_PAGE)
+        while rows := await self._rows(TOLD, {"run": run, "type": kind, "time": time, "after": after}, size):
             found += rows
             after, time = _whole(rows[-1][0]), datetime.fromisoformat(str(rows[-1][3]))
+        return found
 
     async def names(self, run: str = LIVE_RUN) -> list[str]:
         """The users, and the persons that intents and skills were about."""
         found: list[str] = []
-        after = ""
-        while rows := (await self._ask(NAMES, {"run": run, "upto": self.upto, "after": after})).rows:
+        size = _PageSize(IDS_PAGE)
+        while rows := await self._rows(NAMES, {"run": run, "after": found[-1] if found else ""}, size):
             found += (str(name) for (name,) in rows)
-            after = found[-1]
         return found
+
+    async def _rows(self, sql: str, asked: Mapping[str, Parameter], size: _PageSize) -> Sequence[Sequence[Json]]:
+        """One page, of fewer rows from now on where it has more bytes than the bus carries."""
+        while True:
+            try:
+                return (await self._ask(sql, {**asked, "upto": self.upto, "limit": size.rows})).rows
+            except QueryRefused:
+                if size.rows == 1:
+                    raise
+                size.rows //= 2
 
     async def _ids(self, wanted: Wanted) -> list[str]:
         ids: list[str] = []

@@ -293,6 +293,30 @@ async def test_of_opinions_that_were_recorded_in_another_order_the_last_one_said
         )
 
 
+async def test_names_are_those_of_the_log_as_it_was_and_come_in_pages_that_fit(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    def befriend(name: str) -> None:
+        outcome = TaskOutcome(
+            skill=IntentLabel.ADD_FRIEND, success=True, message="Done.", data={"person": f"{name} Doe"}
+        )
+        talks.say("add them", "Done.", user=f"{name}-user", slots=Slots(person=name), task=outcome)
+
+    for name in ("Anna", "Bert", "Cleo"):
+        befriend(name)
+    await exported("sft", tmp_path / "out")
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        return await many_at_once(talks, 2, sql, parameters)
+
+    logs = [await LogReading.opened(ask) for ask in (talks.log.ask, narrow)]
+    befriend("Later")
+    await talks.written()
+
+    known = sorted(f"{name}{more}" for name in ("Anna", "Bert", "Cleo") for more in ("", " Doe", "-user"))
+    assert [await log.names() for log in logs] == [known, known]
+
+
 async def many_at_once(talks: "Talks", most: int, sql: str, parameters: Any) -> Table:
     """What the log answers unless more rows than this are asked for at once."""
     if (parameters or {}).get("limit", 0) > most:
