@@ -195,7 +195,6 @@ def exported(talks: Talks) -> Exported:
 
     async def run(kind: str, out: Path, **order: Any) -> Done:
         await talks.written()
-        writing.prepare(out, kind)
         made = Order(KINDS[kind], out, **order)
         log = await LogReading.opened(talks.log.ask)
         await log.refuse_unless_there("--run", made.wanted.run)

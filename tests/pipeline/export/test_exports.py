@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from infra.bus.errors import BusUnavailable
 from infra.clock import new_id
 from infra.event_log.port import Parameter, QueryRefused, Table
+from pipeline.cli import export as command
 from pipeline.export import writing
 from pipeline.export.catalogue import KINDS
-from pipeline.export.exporting import stats
+from pipeline.export.exporting import Order, stats
 from pipeline.export.reading import RUNS_NAMED, LogReading, Wanted
 from pipeline.export.splitting import split_of
 from schemas.errors import InvalidField
@@ -258,6 +261,30 @@ async def test_an_export_that_was_cut_off_can_be_made_again(many: "Talks", expor
     lines = (tmp_path / "out" / "train.jsonl").read_text().splitlines()
     assert len([json.loads(line) for line in lines]) == done.rows["train"]
     assert "unfinished" not in json.loads((tmp_path / "out" / "card.json").read_text())
+
+
+@pytest.mark.parametrize("failing", ["PersonaUpdated", "BETWEEN $low"])
+async def test_an_export_that_cannot_be_read_leaves_the_earlier_one_as_it_was(
+    many: "Talks", exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    await exported("sft", tmp_path / "out", format="both")
+    before = files(tmp_path / "out")
+
+    async def breaks(sql: str, parameters: Any = None) -> Table:
+        if failing in sql or failing in (parameters or {}).values():
+            raise BusUnavailable("the logger went away")
+        return await many.log.ask(sql, parameters)
+
+    @asynccontextmanager
+    async def reached() -> AsyncIterator[Any]:
+        yield breaks
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "asking", reached)
+    with pytest.raises(BusUnavailable):
+        await command._export(Order(KINDS["sft"], tmp_path / "out"))
+
+    assert files(tmp_path / "out") == before
 
 
 async def test_feedback_that_does_not_fit_is_read_in_smaller_pages(
