@@ -112,6 +112,28 @@ async def test_a_turn_is_open_until_it_ends_and_tells_how_it_ended(
     ]
 
 
+async def test_turns_of_one_moment_are_in_the_session_that_the_first_of_them_began(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    ids = [first_of_a_turn(TextTurnOpened(text="hello")) for _ in range(3)]
+    conversation = ids[0].meta.conversation
+    at = [timedelta(), timedelta(hours=1), timedelta(hours=1)]
+
+    def told(event: Event[Fact], number: int, after: timedelta) -> Event[Fact]:
+        meta = event.meta.model_copy(
+            update={"conversation": conversation, "number": number, "time": event.meta.time + after}
+        )
+        return event.model_copy(update={"meta": meta})
+
+    numbers = (1, 3, 2)  # those of one moment have their ids and their numbers in another order
+    await log.append(batch([told(*each) for each in zip(ids, numbers, at, strict=True)]))
+
+    assert await seen(log, "SELECT session, turns FROM sessions ORDER BY session") == [
+        {"session": 1, "turns": 1},
+        {"session": 2, "turns": 2},
+    ]
+
+
 async def test_runs_are_kept_apart(log: EventLog, typed: Turn, batch: AsBatch) -> None:
     await log.append(batch([*typed("said", run="live"), *typed("said again", run="replay-1")]))
 
