@@ -121,8 +121,10 @@ def of_days(shown: int, there: int) -> str:
     return f"the newest {shown} of {there} days"
 
 
-def rows_cut(shown: int, there: int) -> str:
-    """That a table shows only its first rows."""
+def rows_cut(shown: int, there: int, *, truncated: bool) -> str:
+    """That a table shows only its first rows; `truncated`: that there are more than the log has answered."""
+    if truncated:
+        return f"The first {shown} rows: the log has more than the {there} that fit into its answer."
     return f"The first {shown} of {there} rows; `--json` has all."
 
 

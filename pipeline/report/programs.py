@@ -8,10 +8,11 @@ from pipeline.report.costs import totals, unpriced
 
 
 def tree(told: Told) -> dict[str, object]:
-    """{run, since, until, time_zone, <question>: rows…, cost}. An amount is a text, so that no digit is lost.
+    """{run, since, until, time_zone, <question>: rows…, cost, truncated}. An amount is a text: no digit is lost.
 
     `overview` and `decisions` are one row or null; a row of `tokens` has `cost` and `currency`, null where no price is
-    configured; the slowest rows of `slow_turns` have `waterfall`.
+    configured; the slowest rows of `slow_turns` have `waterfall`. `truncated` names the questions of whose rows the
+    log has more than it answers.
     """
     scope = told.scope
     answers: dict[str, object] = {name: told.rows(name) for name in USED}
@@ -32,6 +33,7 @@ def tree(told: Told) -> dict[str, object]:
             "known": {currency: _amount(amount) for currency, amount in totals(told.costs).items()},
             "unknown_models": unpriced(told.costs),
         },
+        "truncated": [name for name in USED if told.tables[name].truncated],
     }
 
 

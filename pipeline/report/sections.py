@@ -82,6 +82,7 @@ class Part:
     says: str
     grid: Grid
     there: int  # rows, of which the grid may have only the first
+    truncated: bool  # the log has even more
     note: str = ""
 
 
@@ -118,7 +119,14 @@ def _part(told: Told, name: str, columns: tuple[str, ...]) -> Part:
         tuple(Column(english.COLUMNS[column], _is_number(rows, column), column in WIDE) for column in columns),
         tuple(tuple(_text(column, row[column], told.scope.zone) for column in columns) for row in rows[:ROWS_MAX]),
     )
-    return Part(name, question.title, question.says, grid, len(rows), note)
+    return Part(name, question.title, question.says, grid, len(rows), table.truncated, note)
+
+
+def cut_line(part: Part, shown: int) -> str:
+    """What is missing where only so many rows are shown; empty when nothing is."""
+    if shown >= part.there and not part.truncated:
+        return ""
+    return english.rows_cut(min(shown, part.there), part.there, truncated=part.truncated)
 
 
 def spans_grid(spans: Sequence[Span]) -> Grid:

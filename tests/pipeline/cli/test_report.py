@@ -223,7 +223,7 @@ def test_a_log_without_what_was_said_has_the_same_figures(cli: Cli, tmp_path: Pa
 def test_the_shape_of_the_json_is_what_programs_may_rely_on(cli: Cli) -> None:
     told = figures(cli, "--since", "2026-11-20")
 
-    assert list(told) == ["run", "since", "until", "time_zone", *USED, "cost"]
+    assert list(told) == ["run", "since", "until", "time_zone", *USED, "cost", "truncated"]
     assert (told["run"], told["since"], told["until"]) == ("live", "2026-11-20T00:00:00+01:00", None)
 
 
