@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from infra.event_log.reports import report
 from pipeline.report import english
 from pipeline.report.asking import Scope, Told
-from pipeline.report.costs import shown, totals, unpriced
+from pipeline.report.costs import shown, totals, uncounted, unpriced
 from pipeline.report.rows import number, rows_of
 from pipeline.waterfall import Span, total_ms
 
@@ -160,7 +160,7 @@ def turn_line(row: Mapping[str, object], spans: Sequence[Span]) -> str:
 def cost_line(told: Told) -> str:
     """What all of it has cost."""
     known = [f"{shown(amount)} {currency}" for currency, amount in totals(told.costs).items()]
-    return english.cost_told(known, unpriced(told.costs))
+    return english.cost_told(known, unpriced(told.costs), uncounted(told.costs))
 
 
 def _cost(amount: Decimal | None, currency: str | None) -> str:

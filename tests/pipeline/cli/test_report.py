@@ -149,7 +149,7 @@ def test_tokens_cost_what_their_price_says(cli: Cli) -> None:
             "currency": "EUR",
         }
     ]
-    assert told["cost"] == {"known": {"EUR": "0.00055"}, "unknown_models": []}
+    assert told["cost"] == {"known": {"EUR": "0.00055"}, "unknown_models": [], "uncounted_models": []}
     assert "Cost: 0.00055 EUR." in cli("report").stdout
 
 
@@ -161,7 +161,7 @@ def test_a_price_that_nobody_told_is_unknown_and_not_nothing(cli: Cli, tmp_path:
     [tokens] = told["tokens"]
 
     assert (tokens["cost"], tokens["currency"]) == (None, None)
-    assert told["cost"] == {"known": {}, "unknown_models": ["qwen"]}
+    assert told["cost"] == {"known": {}, "unknown_models": ["qwen"], "uncounted_models": []}
     assert "Cost: unknown for qwen: `prices` has none." in cli("report").stdout
 
 
