@@ -135,7 +135,7 @@ class LogKeeping:
                 return await large_answers.answered(self._log, self._bus, asked)
             table = await self._log.ask(asked["sql"], asked.get("parameters"), limit_rows=asked.get("limit_rows"))
         except QueryRefused as refused:
-            return json.dumps({"error": refused.expected}).encode()
+            return large_answers.refusal(refused)
         except (BusFull, BusUnavailable) as error:
             return json.dumps({"error": f"an answer of this size at another time: {error}"}).encode()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -191,7 +191,7 @@ async def tell_log(bus: Bus, payload: bytes) -> TakenIn:
 
 
 async def ask_log(bus: Bus, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
-    """Ask the log's owner over the bus. Raises QueryRefused, BusUnavailable (no logger runs)."""
+    """Ask the log's owner over the bus. Raises QueryRefused, QueryStopped, BusUnavailable (no logger runs)."""
     question = json.dumps({"sql": sql, "parameters": large_answers.jsonable(parameters or {})}).encode()
     answer = json.loads(await bus.ask(ASK_SUBJECT, question, timeout_s=ASK_TIMEOUT_S))
     return large_answers.table_of(sql, answer)

@@ -15,8 +15,17 @@ from infra.clock import SystemClock
 from infra.event_log import duck
 from infra.event_log.lines import LineRefused, line_of_event
 from infra.event_log.log import EventLog, open_log
-from infra.event_log.port import EventLogError, LogBroken, LogLimits, StreamIdentity, TakenIn
-from pipeline.logging_stage import LogKeeping, tell_log
+from infra.event_log.port import (
+    EventLogError,
+    LogBroken,
+    LogLimits,
+    QueryRefused,
+    QueryStopped,
+    StreamIdentity,
+    Table,
+    TakenIn,
+)
+from pipeline.logging_stage import LogKeeping, ask_log, ask_log_at_length, tell_log
 from schemas import subjects
 from schemas.event import Event, Fact
 from schemas.turns import TextTurnOpened
@@ -140,6 +149,25 @@ async def test_a_log_that_breaks_while_lines_are_taken_in_says_so_and_ends_its_p
     async with asyncio.timeout(5):
         with pytest.raises(LogBroken):
             await keeping
+
+
+@pytest.mark.parametrize("ask", [ask_log, ask_log_at_length])
+async def test_an_answer_that_was_stopped_is_not_one_that_was_refused(
+    keeping: "asyncio.Task[None]", bus: Bus, ask: "Callable[..., Awaitable[Table]]", until: "Until"
+) -> None:
+    async def listens() -> bool:
+        try:
+            return bool((await ask(bus, "SELECT 1")).rows)
+        except BusUnavailable:
+            return False
+
+    await until(listens)
+    with pytest.raises(QueryStopped, match=r"expected an answer within 0\.5 s"):
+        await ask(bus, "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1")
+    with pytest.raises(QueryRefused) as refused:
+        await ask(bus, "SELECT nothing")
+    assert not isinstance(refused.value, QueryStopped)
+    assert not keeping.done()
 
 
 async def test_a_line_that_is_none_is_refused_over_the_bus(keeping: "asyncio.Task[None]", bus: Bus) -> None:
