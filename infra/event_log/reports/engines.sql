@@ -13,19 +13,22 @@ WITH made AS (
     FROM made
     GROUP BY backend, model, fallback, reason
     QUALIFY row_number() OVER (PARTITION BY backend, model, fallback ORDER BY count(*) DESC, reason) <= 5
+), told AS (
+    SELECT m.*, m.reason IS NOT NULL AND c.reason IS NULL AS uncommon
+    FROM made AS m
+    LEFT JOIN common AS c
+        ON m.backend IS NOT DISTINCT FROM c.backend AND m.model IS NOT DISTINCT FROM c.model
+        AND m.fallback IS NOT DISTINCT FROM c.fallback AND m.reason = c.reason
 )
 SELECT
-    m.backend, m.model, m.fallback,
-    CASE WHEN m.reason IS NULL OR c.reason IS NOT NULL THEN m.reason ELSE 'other reasons' END AS reason,
-    count(DISTINCT m.reason) AS reasons,
+    backend, model, fallback,
+    CASE WHEN uncommon THEN 'other reasons: ' || count(DISTINCT reason) ELSE any_value(reason) END AS reason,
+    count(DISTINCT reason) AS reasons,
     count(*) AS replies,
-    sum(m.prompt_tokens)::BIGINT AS prompt_tokens,
-    sum(m.completion_tokens)::BIGINT AS completion_tokens,
-    round(sum(m.completion_tokens) / nullif(sum(m.work_ms), 0) * 1e3, 1) AS completion_tokens_per_s,
-    round(quantile_cont(m.work_ms, 0.5), 1) AS work_p50_ms
-FROM made AS m
-LEFT JOIN common AS c
-    ON m.backend IS NOT DISTINCT FROM c.backend AND m.model IS NOT DISTINCT FROM c.model
-    AND m.fallback IS NOT DISTINCT FROM c.fallback AND m.reason = c.reason
-GROUP BY m.backend, m.model, m.fallback, 4
-ORDER BY replies DESC, m.backend, m.model, m.fallback, 4
+    sum(prompt_tokens)::BIGINT AS prompt_tokens,
+    sum(completion_tokens)::BIGINT AS completion_tokens,
+    round(sum(completion_tokens) / nullif(sum(work_ms), 0) * 1e3, 1) AS completion_tokens_per_s,
+    round(quantile_cont(work_ms, 0.5), 1) AS work_p50_ms
+FROM told
+GROUP BY backend, model, fallback, uncommon, CASE WHEN uncommon THEN NULL ELSE reason END
+ORDER BY replies DESC, backend, model, fallback, any_value(reason)

@@ -286,7 +286,7 @@ async def test_the_engines_report_tells_the_commonest_reasons_and_counts_the_oth
 
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [(row["fallback"], row["reason"], row["reasons"], row["replies"]) for row in rows] == [
-        (True, "other reasons", 27, 27),
+        (True, "other reasons: 27", 27, 27),
         (True, "away", 1, 4),
         (False, None, 0, 2),
         (True, "id 07", 1, 2),
