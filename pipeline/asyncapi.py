@@ -224,7 +224,11 @@ def _ask_schemas() -> Tree:
         "large": {"type": "boolean", "description": "An answer larger than a message may come as a parcel."},
     }
     told = {"type": "object", "properties": table, "required": [each.name for each in fields(Table)]}
-    error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+    why = {
+        "error": {"type": "string", "description": "What would be right."},
+        "stopped": {"type": "boolean", "description": "It took too long, or too much memory."},
+    }
+    error = {"type": "object", "properties": why, "required": ["error"]}
     return {
         "LogQuestion": {"type": "object", "properties": question, "required": ["sql"]},
         "LogAnswer": {"anyOf": [told, error]},

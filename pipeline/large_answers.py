@@ -14,7 +14,7 @@ from infra.bus.connection import Bus
 from infra.bus.errors import BusUnavailable
 from infra.event_log.log import LogReader
 from infra.event_log.packing import rows_of, unpacked
-from infra.event_log.port import Parameter, QueryRefused, Table
+from infra.event_log.port import Parameter, QueryRefused, QueryStopped, Table
 
 ANSWER_MAX_BYTES: Final = 900_000  # the bus carries 1 MiB a message
 Answer = Mapping[str, Any]
@@ -32,7 +32,7 @@ async def answered(log: LogReader, bus: Bus, asked: Answer) -> bytes:
 
 
 async def fetched(bus: Bus, sql: str, answer: Answer) -> Table:
-    """The table of an answer, wherever its rows are. Raises QueryRefused, BusUnavailable."""
+    """The table of an answer, wherever its rows are. Raises QueryRefused, QueryStopped, BusUnavailable."""
     if "parcel" not in answer:
         return table_of(sql, answer)
     data = await parcels.fetch(bus.js, answer["parcel"])
@@ -43,10 +43,16 @@ async def fetched(bus: Bus, sql: str, answer: Answer) -> Table:
     return table_of(sql, {**answer, "rows": rows})
 
 
+def refusal(refused: QueryRefused) -> bytes:
+    """What is answered instead of a table; `stopped`: the question took too long, or too much memory."""
+    stopped = {"stopped": True} if isinstance(refused, QueryStopped) else {}
+    return json.dumps({"error": refused.expected, **stopped}).encode()
+
+
 def table_of(sql: str, answer: Answer) -> Table:
-    """The table of an answer that holds its rows. Raises QueryRefused when it tells why there is none."""
+    """The table of an answer that holds its rows. Raises QueryRefused, QueryStopped when it tells why there is none."""
     if "error" in answer:
-        raise QueryRefused(sql, answer["error"])
+        raise (QueryStopped if answer.get("stopped") else QueryRefused)(sql, answer["error"])
     rows = tuple(tuple(row) for row in answer["rows"])
     return Table(tuple(answer["columns"]), tuple(answer["types"]), rows, answer["truncated"], answer["took_ms"])
 

@@ -16,11 +16,14 @@ from infra.bus.delivery import Delivery
 from infra.bus.errors import BusFull, BusUnavailable
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import Clock
-from infra.event_log import lines
+from infra.event_log import duck, lines
 from infra.event_log.lines import LineRefused
 from infra.event_log.log import EventLog
 from infra.event_log.port import (
     Batch,
+    EventLogError,
+    LogBroken,
+    NotTakenIn,
     Parameter,
     QueryRefused,
     Row,
@@ -62,6 +65,8 @@ class LogKeeping:
         self._clock = clock
         self._log = event_log
         self._bus = bus
+        self._gave_up = asyncio.Event()
+        self._broken: LogBroken | None = None  # why it gave up while lines were taken in
         self.handled = 0  # messages, also those that had been recorded before
         self.in_flight = 0
         self.recorded = 0
@@ -113,11 +118,14 @@ class LogKeeping:
         self._bus.answer(TAKE_IN_SUBJECT, self._take_in)
         await self._bus.start_answering()
         recording = asyncio.create_task(consumer.run())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({recording, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ending = [asyncio.create_task(event.wait()) for event in (stop, self._gave_up)]
+        await asyncio.wait({recording, *ending}, return_when=asyncio.FIRST_COMPLETED)
         consumer.close()
-        stopping.cancel()
+        for waiting in ending:
+            waiting.cancel()
         await recording
+        if self._broken is not None:
+            raise self._broken
 
     async def _answer(self, payload: bytes) -> bytes:
         """One question as JSON {sql, parameters}; one answer as JSON, {error} when it is refused."""
@@ -127,7 +135,7 @@ class LogKeeping:
                 return await large_answers.answered(self._log, self._bus, asked)
             table = await self._log.ask(asked["sql"], asked.get("parameters"), limit_rows=asked.get("limit_rows"))
         except QueryRefused as refused:
-            return json.dumps({"error": refused.expected}).encode()
+            return large_answers.refusal(refused)
         except (BusFull, BusUnavailable) as error:
             return json.dumps({"error": f"an answer of this size at another time: {error}"}).encode()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -142,30 +150,48 @@ class LogKeeping:
         return answer
 
     async def _take_in(self, payload: bytes) -> bytes:
-        """Lines of a dump; {recorded, known} as JSON, or {error} when one of them is refused and none was taken in."""
+        """Lines of a dump; {recorded, known} as JSON, or, when none was taken in, why.
+
+        {error}: a line is refused. {failed}: the log cannot record them now.
+        """
         try:
             done = await take_lines_in(self._log, payload)
         except SchemaError as refused:
             return json.dumps({"error": str(refused)}).encode()
+        except EventLogError as failed:
+            if isinstance(failed, LogBroken):
+                self._broken = failed
+                self._gave_up.set()
+            return json.dumps({"failed": str(failed)}).encode()
         return json.dumps(asdict(done)).encode()
 
 
 async def take_lines_in(event_log: EventLog, payload: bytes) -> TakenIn:
-    """Take lines of a dump into the log, all or none. Raises SchemaError when one cannot be read."""
+    """Take lines of a dump into the log, all or none.
+
+    Raises SchemaError when one cannot be read, NotTakenIn, LogBroken.
+    """
     read = await asyncio.to_thread(lambda: [lines.imported(line) for line in payload.split(b"\n")])
-    return await event_log.take_in(read)
+    try:
+        return await event_log.take_in(read)
+    except duck.Broken as error:
+        raise LogBroken(error) from error
+    except duck.Error as error:
+        raise NotTakenIn(error) from error
 
 
 async def tell_log(bus: Bus, payload: bytes) -> TakenIn:
-    """Have the log's owner take in lines of a dump. Raises LineRefused, BusUnavailable (no logger runs)."""
+    """Have the log's owner take in lines of a dump. Raises LineRefused, EventLogError, BusUnavailable (no logger)."""
     answer = json.loads(await bus.ask(TAKE_IN_SUBJECT, payload, timeout_s=TAKE_IN_TIMEOUT_S))
+    if "failed" in answer:
+        raise EventLogError(answer["failed"])
     if "error" in answer:
         raise LineRefused("the log", answer["error"])
     return TakenIn(answer["recorded"], answer["known"])
 
 
 async def ask_log(bus: Bus, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Table:
-    """Ask the log's owner over the bus. Raises QueryRefused, BusUnavailable (no logger runs)."""
+    """Ask the log's owner over the bus. Raises QueryRefused, QueryStopped, BusUnavailable (no logger runs)."""
     question = json.dumps({"sql": sql, "parameters": large_answers.jsonable(parameters or {})}).encode()
     answer = json.loads(await bus.ask(ASK_SUBJECT, question, timeout_s=ASK_TIMEOUT_S))
     return large_answers.table_of(sql, answer)

@@ -189,6 +189,16 @@ class LogBroken(EventLogError):
         super().__init__(f"the event log cannot go on in this process; start the logger again ({error})")
 
 
+class NotTakenIn(EventLogError):
+    """The database could not record lines of a dump (a full disk, memory): none of them is in the log."""
+
+    def __init__(self, why: BaseException) -> None:
+        super().__init__(
+            f"the event log could not record these lines and has none of them; take them in again later "
+            f"({' '.join(str(why).split())})"
+        )
+
+
 class ArchiveFailed(EventLogError):
     """A closed day could not be moved (a full disk, memory that ingest needed): its events are where they were."""
 

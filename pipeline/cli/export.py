@@ -141,7 +141,6 @@ async def _export(order: "Order") -> "tuple[Done, int]":
     async with asking() as ask:
         log = await LogReading.opened(ask)
         await log.refuse_unless_there("--run", order.wanted.run)
-        writing.prepare(order.out, order.kind.name)
         done = await export(order, log, prompts.of)
     told = card.card(order, done, prompts.older)
     writing.write_text(order.out, writing.CARD, card.as_json(told))

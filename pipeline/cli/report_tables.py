@@ -72,8 +72,8 @@ def _show_part(console: Console, part: Part) -> None:
     for row in zip(*cells, strict=True):
         shown.add_row(*map(Text, row))
     console.print(shown)
-    if len(part.grid.rows) > ROWS_MAX:
-        console.print(Text(english.rows_cut(ROWS_MAX, part.there)))
+    if cut := sections.cut_line(part, ROWS_MAX):
+        console.print(Text(cut))
     if part.note:
         console.print(Text(part.note))
 

@@ -66,7 +66,10 @@ class _Making:
 
 
 async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], str]) -> Done:
-    """Write the export; `system` gives a turn's system prompt. Raises OSError, QueryRefused."""
+    """Write the export, in place of an earlier one; `system` gives a turn's system prompt.
+
+    Raises OSError, QueryRefused, and InvalidField where `out` holds anything else.
+    """
     feedback = await log.feedback(order.wanted.run)
     masking = Masking(await log.names(order.wanted.run)) if order.mask else None
     others = await log.some([other for each in feedback.values() for other, _ in each.compared], order.wanted.run)
@@ -90,6 +93,7 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
                     )
         done = [without_duplicates([one.entry for one in making.spooled]) for making in makings]
         kept = [[making.spooled[place] for place in each.kept] for making, each in zip(makings, done, strict=True)]
+        writing.prepare(order.out, order.kind.name)  # only now: an earlier export is kept until all has been read
         files = writing.write_kind(
             order.out, order.kind, order.format, {split: _of(split, kept[0]) for split in SPLITS}, spool
         )

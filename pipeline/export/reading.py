@@ -25,6 +25,7 @@ IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes th
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
 BREATH_TURNS: Final = 25
 FEEDBACK_PAGE: Final = 1_000
+RUNS_NAMED: Final = 10  # the newest, where one is asked for that is not there
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 
 UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
@@ -38,17 +39,26 @@ SELECT turn::VARCHAR, type, conversation::VARCHAR, "user", time, payload::VARCHA
 WHERE run = $run AND turn BETWEEN $low::UUID AND $high::UUID AND type IN (SELECT unnest($types)) AND log_seq <= $upto
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ORDER BY turn, stream, stream_seq"""
-RUNS: Final = "SELECT DISTINCT run FROM events WHERE log_seq <= $upto ORDER BY run LIMIT 100"
+RUN: Final = "SELECT 1 FROM events WHERE run = $run AND log_seq <= $upto LIMIT 1"
+RUNS: Final = f"""
+SELECT run FROM events WHERE run <> '{LIVE_RUN}' AND log_seq <= $upto
+GROUP BY run ORDER BY max(log_seq) DESC LIMIT {RUNS_NAMED + 1}"""
 TOLD: Final = """
 SELECT log_seq, payload::VARCHAR, "user", time FROM events
-WHERE run = $run AND type = $type AND log_seq <= $upto AND log_seq > $after
-ORDER BY log_seq LIMIT $limit"""
-NAMES: Final = f"""
+WHERE run = $run AND type = $type AND log_seq <= $upto
+  AND ($time::TIMESTAMPTZ IS NULL OR time > $time::TIMESTAMPTZ
+       OR time = $time::TIMESTAMPTZ AND log_seq > $after)
+ORDER BY time, log_seq LIMIT $limit"""
+"""In the order in which it happened: that of the log is another one after an import, or after the logger was killed."""
+NAMES: Final = """
 SELECT name FROM (
     SELECT DISTINCT "user" AS name FROM events WHERE run = $run AND log_seq <= $upto
-    UNION SELECT slots->>'person' FROM intents WHERE run = $run
-    UNION SELECT data->>'person' FROM tasks WHERE run = $run)
-WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT {IDS_PAGE}"""
+    UNION SELECT i.value->>'$.slots.person' FROM events AS e, json_each(e.payload, '$.intents') AS i
+    WHERE e.type = 'IntentClassified' AND e.run = $run AND e.log_seq <= $upto
+    UNION SELECT payload->>'$.outcome.data.person' FROM events
+    WHERE type = 'TaskCompleted' AND run = $run AND log_seq <= $upto)
+WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT $limit"""
+"""Of the events themselves: the views of intents and tasks do not tell where in the log a row stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,13 @@ class Wanted:
     conversation: str | None = None
     run: str = LIVE_RUN
     history: bool = True  # False: without ReplyRequested, which carries what was said before
+
+
+@dataclass(slots=True)
+class _PageSize:
+    """How many rows are asked for at once, of one question."""
+
+    rows: int
 
 
 class LogReading:
@@ -105,11 +122,11 @@ class LogReading:
 
     async def refuse_unless_there(self, field: str, run: str) -> None:
         """Raises InvalidField for a run that the log does not have; the live one it has, be it empty."""
-        if run == LIVE_RUN:
+        if run == LIVE_RUN or (await self._ask(RUN, {"run": run, "upto": self.upto})).rows:
             return
-        held = [str(name) for (name,) in (await self._ask(RUNS, {"upto": self.upto})).rows]
-        if run not in held:
-            raise InvalidField(field, run, f"a run in the log: {', '.join(sorted({LIVE_RUN, *held}))}")
+        newest = [str(name) for (name,) in (await self._ask(RUNS, {"upto": self.upto})).rows]
+        named = [LIVE_RUN, *newest[:RUNS_NAMED], *("…" for _ in newest[RUNS_NAMED:])]
+        raise InvalidField(field, run, f"a run in the log: {', '.join(named)}")
 
     async def some(self, ids: Sequence[str], run: str = LIVE_RUN) -> dict[str, LoggedTurn]:
         """Turns by their ids; those that the log does not have are missing."""
@@ -140,29 +157,31 @@ class LogReading:
     async def _told(self, run: str, kind: str) -> list[Sequence[Json]]:
         """All rows of TOLD for one type of event."""
         found: list[Sequence[Json]] = []
-        after, limit = 0, FEEDBACK_PAGE
-        while True:
-            asked: dict[str, Parameter] = {"run": run, "type": kind, "upto": self.upto, "after": after, "limit": limit}
-            try:
-                rows = (await self._ask(TOLD, asked)).rows
-            except QueryRefused:  # more bytes than the bus carries
-                if limit == 1:
-                    raise
-                limit //= 2
-                continue
-            if not rows:
-                return found
+        time: datetime | None = None
+        after = 0
+        size = _PageSize(FEEDBACK_PAGE)
+        while rows := await self._rows(TOLD, {"run": run, "type": kind, "time": time, "after": after}, size):
             found += rows
-            after = _whole(rows[-1][0])
+            after, time = _whole(rows[-1][0]), datetime.fromisoformat(str(rows[-1][3]))
+        return found
 
     async def names(self, run: str = LIVE_RUN) -> list[str]:
         """The users, and the persons that intents and skills were about."""
         found: list[str] = []
-        after = ""
-        while rows := (await self._ask(NAMES, {"run": run, "upto": self.upto, "after": after})).rows:
+        size = _PageSize(IDS_PAGE)
+        while rows := await self._rows(NAMES, {"run": run, "after": found[-1] if found else ""}, size):
             found += (str(name) for (name,) in rows)
-            after = found[-1]
         return found
+
+    async def _rows(self, sql: str, asked: Mapping[str, Parameter], size: _PageSize) -> Sequence[Sequence[Json]]:
+        """One page, of fewer rows from now on where it has more bytes than the bus carries."""
+        while True:
+            try:
+                return (await self._ask(sql, {**asked, "upto": self.upto, "limit": size.rows})).rows
+            except QueryRefused:
+                if size.rows == 1:
+                    raise
+                size.rows //= 2
 
     async def _ids(self, wanted: Wanted) -> list[str]:
         ids: list[str] = []

@@ -12,26 +12,33 @@ MILLION: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one model's tokens have cost; `amount` None: its price is not known."""
+    """What one model's tokens have cost; `amount` None: its price is not known, or one of its counts."""
 
     model: str
-    tokens: int
+    tokens: int  # that were counted
     amount: Decimal | None
-    currency: str | None
+    currency: str | None  # None: no price is known
 
 
 def costs_of(
     rows: Sequence[Mapping[str, object]], prices: Mapping[str, PriceSettings], currency: str
 ) -> tuple[Cost, ...]:
-    """One for each row {model, prompt_tokens, completion_tokens}; `currency` is that of prices that name none."""
+    """One for each row {model, prompt_tokens, completion_tokens}; `currency` is that of prices that name none.
+
+    A count is None where no engine told it: what it costs is not known then, unless such tokens are free.
+    """
     return tuple(_cost(row, prices.get(str(row["model"])), currency) for row in rows)
 
 
 def _cost(row: Mapping[str, object], price: PriceSettings | None, currency: str) -> Cost:
-    prompt, completion = int(str(row["prompt_tokens"])), int(str(row["completion_tokens"]))
+    counts = [row["prompt_tokens"], row["completion_tokens"]]
+    prompt, completion = (int(str(count or 0)) for count in counts)
     if price is None:
         return Cost(str(row["model"]), prompt + completion, None, None)
-    amount = (prompt * price.prompt + completion * price.completion) / MILLION
+    told = all(
+        count is not None or not each for count, each in zip(counts, (price.prompt, price.completion), strict=True)
+    )
+    amount = (prompt * price.prompt + completion * price.completion) / MILLION if told else None
     return Cost(str(row["model"]), prompt + completion, amount, price.currency or currency)
 
 
@@ -46,7 +53,12 @@ def totals(costs: Sequence[Cost]) -> dict[str, Decimal]:
 
 def unpriced(costs: Sequence[Cost]) -> list[str]:
     """The models whose price is not known, each once."""
-    return list(dict.fromkeys(cost.model for cost in costs if cost.amount is None))
+    return list(dict.fromkeys(cost.model for cost in costs if cost.currency is None))
+
+
+def uncounted(costs: Sequence[Cost]) -> list[str]:
+    """The models that have a price but lack a count that it needs, each once."""
+    return list(dict.fromkeys(cost.model for cost in costs if cost.amount is None and cost.currency is not None))
 
 
 def shown(amount: Decimal) -> str:

@@ -121,8 +121,10 @@ def of_days(shown: int, there: int) -> str:
     return f"the newest {shown} of {there} days"
 
 
-def rows_cut(shown: int, there: int) -> str:
-    """That a table shows only its first rows."""
+def rows_cut(shown: int, there: int, *, truncated: bool) -> str:
+    """That a table shows only its first rows; `truncated`: that there are more than the log has answered."""
+    if truncated:
+        return f"The first {shown} rows: the log has more than the {there} that fit into its answer."
     return f"The first {shown} of {there} rows; `--json` has all."
 
 
@@ -141,14 +143,14 @@ def scope_told(run: str, since: str | None, until: str | None, zone: str) -> str
     return f"{whose}, {when}; days and times as in {zone}"
 
 
-def cost_told(known: Sequence[str], unknown: Sequence[str]) -> str:
-    """What tokens have cost as far as prices are known."""
-    if not known and not unknown:
+def cost_told(known: Sequence[str], unpriced: Sequence[str], uncounted: Sequence[str]) -> str:
+    """What tokens have cost as far as prices and counts are known."""
+    if not (known or unpriced or uncounted):
         return "No engine has counted a token."
-    missing = f"unknown for {', '.join(unknown)}: `prices` has none" if unknown else ""
-    if not known:
-        return f"Cost: {missing}."
-    return f"Cost: {', '.join(known)}{f', and {missing}' if missing else ''}."
+    reasons = {"`prices` has none": unpriced, "only one of its token counts was told": uncounted}
+    missing = ", and ".join(f"for {', '.join(models)}: {why}" for why, models in reasons.items() if models)
+    told = [", ".join(known)] if known else []
+    return f"Cost: {', and '.join([*told, *([f'unknown {missing}'] if missing else [])])}."
 
 
 UNKNOWN_COST: Final = "unknown"

@@ -42,6 +42,7 @@ def page(told: Told) -> str:
         overview=report("overview"),
         figures=sections.overview(told),
         parts=sections.parts(told),
+        cut_line=sections.cut_line,
         charts={name: drawn.get(name, []) for name in sections.COLUMNS},
         waterfalls=[_waterfall(told, turn) for turn in told.waterfalls],
     )

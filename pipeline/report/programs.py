@@ -4,14 +4,15 @@ from dataclasses import asdict
 from decimal import Decimal
 
 from pipeline.report.asking import USED, Told
-from pipeline.report.costs import totals, unpriced
+from pipeline.report.costs import totals, uncounted, unpriced
 
 
 def tree(told: Told) -> dict[str, object]:
-    """{run, since, until, time_zone, <question>: rows…, cost}. An amount is a text, so that no digit is lost.
+    """{run, since, until, time_zone, <question>: rows…, cost, truncated}. An amount is a text: no digit is lost.
 
     `overview` and `decisions` are one row or null; a row of `tokens` has `cost` and `currency`, null where no price is
-    configured; the slowest rows of `slow_turns` have `waterfall`.
+    configured; `cost` alone is null where a count that the price needs is. The slowest rows of `slow_turns` have
+    `waterfall`. `truncated` names the questions of whose rows the log has more than it answers.
     """
     scope = told.scope
     answers: dict[str, object] = {name: told.rows(name) for name in USED}
@@ -31,7 +32,9 @@ def tree(told: Told) -> dict[str, object]:
         "cost": {
             "known": {currency: _amount(amount) for currency, amount in totals(told.costs).items()},
             "unknown_models": unpriced(told.costs),
+            "uncounted_models": uncounted(told.costs),
         },
+        "truncated": [name for name in USED if told.tables[name].truncated],
     }
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from infra.event_log.reports import report
 from pipeline.report import english
 from pipeline.report.asking import Scope, Told
-from pipeline.report.costs import shown, totals, unpriced
+from pipeline.report.costs import shown, totals, uncounted, unpriced
 from pipeline.report.rows import number, rows_of
 from pipeline.waterfall import Span, total_ms
 
@@ -82,6 +82,7 @@ class Part:
     says: str
     grid: Grid
     there: int  # rows, of which the grid may have only the first
+    truncated: bool  # the log has even more
     note: str = ""
 
 
@@ -118,7 +119,14 @@ def _part(told: Told, name: str, columns: tuple[str, ...]) -> Part:
         tuple(Column(english.COLUMNS[column], _is_number(rows, column), column in WIDE) for column in columns),
         tuple(tuple(_text(column, row[column], told.scope.zone) for column in columns) for row in rows[:ROWS_MAX]),
     )
-    return Part(name, question.title, question.says, grid, len(rows), note)
+    return Part(name, question.title, question.says, grid, len(rows), table.truncated, note)
+
+
+def cut_line(part: Part, shown: int) -> str:
+    """What is missing where only so many rows are shown; empty when nothing is."""
+    if shown >= part.there and not part.truncated:
+        return ""
+    return english.rows_cut(min(shown, part.there), part.there, truncated=part.truncated)
 
 
 def spans_grid(spans: Sequence[Span]) -> Grid:
@@ -152,7 +160,7 @@ def turn_line(row: Mapping[str, object], spans: Sequence[Span]) -> str:
 def cost_line(told: Told) -> str:
     """What all of it has cost."""
     known = [f"{shown(amount)} {currency}" for currency, amount in totals(told.costs).items()]
-    return english.cost_told(known, unpriced(told.costs))
+    return english.cost_told(known, unpriced(told.costs), uncounted(told.costs))
 
 
 def _cost(amount: Decimal | None, currency: str | None) -> str:

@@ -3,17 +3,22 @@
 CREATE OR REPLACE VIEW sessions AS
 WITH opened AS (
     SELECT
-        tenant, run, conversation, turn, "user", time,
+        tenant, run, conversation, turn, number, "user", time,
         type = 'SpeechTurnOpened' AS spoken,
         coalesce(
-            time - lag(time) OVER (PARTITION BY tenant, run, conversation ORDER BY time, number) > INTERVAL 30 MINUTE, true
+            time - lag(time) OVER (
+                PARTITION BY tenant, run, conversation ORDER BY time, number, turn
+            ) > INTERVAL 30 MINUTE,
+            true
         ) AS first
     FROM events
     WHERE type IN ('TextTurnOpened', 'SpeechTurnOpened')
 ), placed AS (
     SELECT
         *,
-        count(*) FILTER (WHERE first) OVER (PARTITION BY tenant, run, conversation ORDER BY time, turn) AS session
+        count(*) FILTER (WHERE first) OVER (
+            PARTITION BY tenant, run, conversation ORDER BY time, number, turn
+        ) AS session
     FROM opened
 ), ended AS (
     SELECT tenant, run, turn, type, time AS ended_at

@@ -112,6 +112,28 @@ async def test_a_turn_is_open_until_it_ends_and_tells_how_it_ended(
     ]
 
 
+async def test_turns_of_one_moment_are_in_the_session_that_the_first_of_them_began(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    ids = [first_of_a_turn(TextTurnOpened(text="hello")) for _ in range(3)]
+    conversation = ids[0].meta.conversation
+    at = [timedelta(), timedelta(hours=1), timedelta(hours=1)]
+
+    def told(event: Event[Fact], number: int, after: timedelta) -> Event[Fact]:
+        meta = event.meta.model_copy(
+            update={"conversation": conversation, "number": number, "time": event.meta.time + after}
+        )
+        return event.model_copy(update={"meta": meta})
+
+    numbers = (1, 3, 2)  # those of one moment have their ids and their numbers in another order
+    await log.append(batch([told(*each) for each in zip(ids, numbers, at, strict=True)]))
+
+    assert await seen(log, "SELECT session, turns FROM sessions ORDER BY session") == [
+        {"session": 1, "turns": 1},
+        {"session": 2, "turns": 2},
+    ]
+
+
 async def test_runs_are_kept_apart(log: EventLog, typed: Turn, batch: AsBatch) -> None:
     await log.append(batch([*typed("said", run="live"), *typed("said again", run="replay-1")]))
 
@@ -233,6 +255,46 @@ async def test_the_latency_report_gives_percentiles_of_queue_and_work(
 
     assert table.columns[:6] == ("stage", "handled", "queue_p50_ms", "queue_p95_ms", "work_p50_ms", "work_p95_ms")
     assert ("router", 1, 1.5, 1.5, 20.3, 20.3) in [row[:6] for row in table.rows]
+
+
+async def test_the_engines_report_tells_the_commonest_reasons_and_counts_the_others(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], batch: AsBatch
+) -> None:
+    def replied(reason: str | None) -> Event[Fact]:
+        engine = EngineUse(backend="contextual", model="rules", fallback=reason is not None, reason=reason)
+        candidate = Candidate(text="Fine.", sentences=("Fine.",))
+        reply = ReplyGenerated(asked="", candidates=(candidate,), engine=engine, tokens=TokenUse(completion=2))
+        opened = first_of_a_turn(TextTurnOpened(text="how are you"))
+        return opened.following("chat", 0, reply, opened.meta.time + timedelta(seconds=1))
+
+    often = [f"{'x' * 300} {number}" for number in range(2)]  # they differ only where nobody reads on
+    reasons = [
+        *often,
+        "away",
+        "away",
+        "away",
+        "away",
+        *(f"id {number:02}" for number in range(30)),
+        "id 07",
+        None,
+        None,
+    ]
+    await log.append(batch([replied(reason) for reason in reasons]))
+    report = reports.report("engines")
+
+    table = await log.ask(report.sql, report.parameters())
+
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(row["fallback"], row["reason"], row["reasons"], row["replies"]) for row in rows] == [
+        (True, "other reasons: 27", 27, 27),
+        (True, "away", 1, 4),
+        (False, None, 0, 2),
+        (True, "id 07", 1, 2),
+        (True, "x" * 200, 1, 2),
+        (True, "id 00", 1, 1),
+        (True, "id 01", 1, 1),
+    ]
+    assert {row["completion_tokens"] for row in rows} == {54, 8, 4, 2}
 
 
 def test_a_report_that_does_not_exist_is_refused_with_the_ones_that_do() -> None:

@@ -149,7 +149,7 @@ def test_tokens_cost_what_their_price_says(cli: Cli) -> None:
             "currency": "EUR",
         }
     ]
-    assert told["cost"] == {"known": {"EUR": "0.00055"}, "unknown_models": []}
+    assert told["cost"] == {"known": {"EUR": "0.00055"}, "unknown_models": [], "uncounted_models": []}
     assert "Cost: 0.00055 EUR." in cli("report").stdout
 
 
@@ -161,7 +161,7 @@ def test_a_price_that_nobody_told_is_unknown_and_not_nothing(cli: Cli, tmp_path:
     [tokens] = told["tokens"]
 
     assert (tokens["cost"], tokens["currency"]) == (None, None)
-    assert told["cost"] == {"known": {}, "unknown_models": ["qwen"]}
+    assert told["cost"] == {"known": {}, "unknown_models": ["qwen"], "uncounted_models": []}
     assert "Cost: unknown for qwen: `prices` has none." in cli("report").stdout
 
 
@@ -223,7 +223,7 @@ def test_a_log_without_what_was_said_has_the_same_figures(cli: Cli, tmp_path: Pa
 def test_the_shape_of_the_json_is_what_programs_may_rely_on(cli: Cli) -> None:
     told = figures(cli, "--since", "2026-11-20")
 
-    assert list(told) == ["run", "since", "until", "time_zone", *USED, "cost"]
+    assert list(told) == ["run", "since", "until", "time_zone", *USED, "cost", "truncated"]
     assert (told["run"], told["since"], told["until"]) == ("live", "2026-11-20T00:00:00+01:00", None)
 
 

@@ -34,7 +34,7 @@ class Talks:
 
     log: EventLog
     said: list[Event[Fact]] = field(default_factory=list)
-    feedback: list[dict[str, Any]] = field(default_factory=list)
+    feedback: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
     learned: list[tuple[str, PersonaUpdated]] = field(default_factory=list)  # user, and what was learned
     position: int = 0  # the last message of the stream
 
@@ -131,9 +131,9 @@ class Talks:
         self.said += events
         return turn
 
-    def judge(self, about: str, **opinion: Any) -> None:
+    def judge(self, about: str, *, at: datetime = NOON + timedelta(hours=1), **opinion: Any) -> None:
         """What somebody thought; fields of a later minor version too."""
-        self.feedback.append({"about": about, **opinion})
+        self.feedback.append((at, {"about": about, **opinion}))
 
     def learn(self, about: str, user: str = "anna", **fact: Any) -> None:
         """What was learned of the user from a turn."""
@@ -142,7 +142,7 @@ class Talks:
     async def written(self) -> None:
         """Put what is not there yet into the log."""
         rows = [self._row(self.position + place, event) for place, event in enumerate(self.said, start=1)]
-        for opinion in self.feedback:
+        for time, opinion in self.feedback:
             turn = new_id()
             meta = Meta(
                 id=f"{turn}-feedback",
@@ -151,7 +151,7 @@ class Talks:
                 turn=turn,
                 user="anna",
                 stage="keeper",
-                time=NOON + timedelta(hours=1),
+                time=time,
             )
             row = self._row(
                 self.position + len(rows) + 1, Event[Fact].first(FeedbackRecorded(about=opinion["about"]), meta)
@@ -195,7 +195,6 @@ def exported(talks: Talks) -> Exported:
 
     async def run(kind: str, out: Path, **order: Any) -> Done:
         await talks.written()
-        writing.prepare(out, kind)
         made = Order(KINDS[kind], out, **order)
         log = await LogReading.opened(talks.log.ask)
         await log.refuse_unless_there("--run", made.wanted.run)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from infra.bus.errors import BusUnavailable
 from infra.clock import new_id
 from infra.event_log.port import Parameter, QueryRefused, Table
+from pipeline.cli import export as command
 from pipeline.export import writing
 from pipeline.export.catalogue import KINDS
-from pipeline.export.exporting import stats
-from pipeline.export.reading import LogReading, Wanted
+from pipeline.export.exporting import Order, stats
+from pipeline.export.reading import RUNS_NAMED, LogReading, Wanted
 from pipeline.export.splitting import split_of
 from schemas.errors import InvalidField
 from schemas.intents import IntentLabel, Slots
 from schemas.tasks import TaskOutcome
+from tests.pipeline.export.conftest import NOON
 from tests.pipeline.export.formats import wrong_with
 
 if TYPE_CHECKING:
@@ -191,6 +195,19 @@ async def test_a_run_that_is_not_in_the_log_is_refused_with_those_that_are(
         await exported("sft", tmp_path / "out", wanted=Wanted(run="replay-2"))
 
 
+async def test_a_run_is_found_among_any_number_and_only_the_newest_are_named(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    for number in range(120):
+        talks.say("hello", "Hi!", run=f"replay-{number:03}")
+
+    for run in ("replay-000", "replay-119"):
+        assert (await exported("sft", tmp_path / run, wanted=Wanted(run=run))).turns == 1
+    with pytest.raises(InvalidField, match=r"expected a run in the log: live, replay-119, replay-118, .*, …\Z") as none:
+        await exported("sft", tmp_path / "none", wanted=Wanted(run="replay-120"))
+    assert none.value.expected.count("replay-") == RUNS_NAMED
+
+
 async def test_pages_that_do_not_fit_are_asked_for_in_halves(many: "Talks", exported: Exported, tmp_path: Path) -> None:
     whole = await exported("sft", tmp_path / "out")
     asked: list[int] = []
@@ -246,17 +263,92 @@ async def test_an_export_that_was_cut_off_can_be_made_again(many: "Talks", expor
     assert "unfinished" not in json.loads((tmp_path / "out" / "card.json").read_text())
 
 
+@pytest.mark.parametrize("failing", ["PersonaUpdated", "BETWEEN $low"])
+async def test_an_export_that_cannot_be_read_leaves_the_earlier_one_as_it_was(
+    many: "Talks", exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    await exported("sft", tmp_path / "out", format="both")
+    before = files(tmp_path / "out")
+
+    async def breaks(sql: str, parameters: Any = None) -> Table:
+        if failing in sql or failing in (parameters or {}).values():
+            raise BusUnavailable("the logger went away")
+        return await many.log.ask(sql, parameters)
+
+    @asynccontextmanager
+    async def reached() -> AsyncIterator[Any]:
+        yield breaks
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "asking", reached)
+    with pytest.raises(BusUnavailable):
+        await command._export(Order(KINDS["sft"], tmp_path / "out"))
+
+    assert files(tmp_path / "out") == before
+
+
 async def test_feedback_that_does_not_fit_is_read_in_smaller_pages(
     many: "Talks", exported: Exported, tmp_path: Path
 ) -> None:
     await exported("feedback", tmp_path / "out")
 
     async def narrow(sql: str, parameters: Any = None) -> Table:
-        if (parameters or {}).get("limit", 0) > 7:
-            raise QueryRefused(sql, "less")
-        return await many.log.ask(sql, parameters)
+        return await many_at_once(many, 7, sql, parameters)
 
     assert len(await (await LogReading.opened(narrow)).feedback()) == TURNS // 3
+
+
+async def test_of_opinions_that_were_recorded_in_another_order_the_last_one_said_counts(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    turns = [talks.say(f"question {number}", "Well.") for number in range(9)]
+    for later in (5, 3, 4):  # minutes: the log was told of the last one first
+        for turn in turns:
+            talks.judge(turn, rating="up" if later == 5 else "down", at=NOON + timedelta(minutes=later))
+    for turn in turns:  # two at once count as they were recorded
+        talks.judge(turn, comment="first", at=NOON)
+        talks.judge(turn, comment="second", at=NOON)
+    await exported("feedback", tmp_path / "out")
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        return await many_at_once(talks, 2, sql, parameters)
+
+    for ask in (talks.log.ask, narrow):
+        found = await (await LogReading.opened(ask)).feedback()
+        assert {turn: (each.rating, each.comment) for turn, each in found.items()} == dict.fromkeys(
+            turns, ("up", "second")
+        )
+
+
+async def test_names_are_those_of_the_log_as_it_was_and_come_in_pages_that_fit(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    def befriend(name: str) -> None:
+        outcome = TaskOutcome(
+            skill=IntentLabel.ADD_FRIEND, success=True, message="Done.", data={"person": f"{name} Doe"}
+        )
+        talks.say("add them", "Done.", user=f"{name}-user", slots=Slots(person=name), task=outcome)
+
+    for name in ("Anna", "Bert", "Cleo"):
+        befriend(name)
+    await exported("sft", tmp_path / "out")
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        return await many_at_once(talks, 2, sql, parameters)
+
+    logs = [await LogReading.opened(ask) for ask in (talks.log.ask, narrow)]
+    befriend("Later")
+    await talks.written()
+
+    known = sorted(f"{name}{more}" for name in ("Anna", "Bert", "Cleo") for more in ("", " Doe", "-user"))
+    assert [await log.names() for log in logs] == [known, known]
+
+
+async def many_at_once(talks: "Talks", most: int, sql: str, parameters: Any) -> Table:
+    """What the log answers unless more rows than this are asked for at once."""
+    if (parameters or {}).get("limit", 0) > most:
+        raise QueryRefused(sql, "less")
+    return await talks.log.ask(sql, parameters)
 
 
 @pytest.mark.parametrize("found", ["notes.txt", "card.json"])
