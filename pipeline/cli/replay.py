@@ -102,7 +102,7 @@ def replay(
 
         plain = configuration.load()
         if not (everything or conversation or since or until or where):
-            raise InvalidField("--conversation", None, "one of --conversation, --since, --until, --where or --all")
+            raise InvalidField("the turns", None, "one of --conversation, --since, --until, --where or --all")
         wanted = Wanted(
             conversation=checked_uuid7("--conversation", conversation) if conversation is not None else None,
             since=moment("--since", since, plain.time_zone) if since is not None else None,
@@ -123,7 +123,11 @@ def replay(
         left = False
         for each, its_settings, its_changes in plans:
             order = _Order(its_settings, wanted, each, start, its_changes, pace, is_control=each != run)
-            outcome = asyncio.run(_replay(order, resume=resume, quiet=as_json))
+            try:
+                outcome = asyncio.run(_replay(order, resume=resume, quiet=as_json))
+            except KeyboardInterrupt:
+                note(f"{each} was broken off; the same command with --name {run} --resume goes on with it")
+                raise
             _tell(outcome, as_json=as_json)
             left = left or (not outcome.turns and bool(outcome.left) and not resume)
         if left:
@@ -187,17 +191,21 @@ def _settings(changes: dict[str, str]) -> Settings:
     """What the stages of this run work with. Raises SettingsError."""
     from pipeline.prompt_catalogue import checked
 
-    settings = configuration.checked_prompts(configuration.load(changes={**STEADY, **changes}))
+    settings = configuration.checked_prompts(configuration.load(changes=changes))
+    # Of several candidates all would be the same without chance.
+    steady = "chat.temperature" not in changes and settings.chat.candidates == 1
+    if steady:
+        settings = configuration.load(changes={**STEADY, **changes})
     if settings.prompts is not None and (wrong := checked(settings.prompts)):
         raise SettingsError(f"prompts: {wrong[0]}")
-    if "chat.temperature" not in changes:  # a model's own temperature goes before chat's
-        steady = {
+    if steady:  # a model's own temperature goes before chat's
+        models = {
             name: model.model_copy(update={"temperature": 0.0})
             if model.temperature and f"models.{name}.temperature" not in changes
             else model
             for name, model in settings.models.items()
         }
-        settings = settings.model_copy(update={"models": steady})
+        settings = settings.model_copy(update={"models": models})
     own_engine = any(key.split(".")[0] in ENGINE for key in changes)
     running = joined(settings)
     return running.model_copy(update={"engine": settings.engine}) if own_engine else running
@@ -213,7 +221,13 @@ async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
     from pipeline.replay.turn import Run
 
     clock, settings, wanted, run = SystemClock(), order.settings, order.wanted, order.run
-    shared = Run(run, wanted.of, order.start, _shown({**STEADY, **order.changes}), settings.turn.timeout)
+    shared = Run(
+        run,
+        wanted.of,
+        order.start,
+        _shown({"chat.temperature": f"{settings.chat.temperature:g}", **order.changes}),
+        settings.turn.timeout,
+    )
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(asking_and_telling(settings))
         if not resume and await choosing.is_there(log.ask, run):
@@ -230,9 +244,11 @@ async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
         if not chosen.by_user and done:
             return Outcome(run, unfinished=chosen.unfinished)
         if not chosen.by_user:
-            where, given = ("--where", wanted.where) if wanted.where else ("--conversation", wanted.conversation)
+            asked = {"--where": wanted.where, "--conversation": wanted.conversation}
+            asked |= {"--since": _iso(wanted.since), "--until": _iso(wanted.until), "--run": wanted.of}
+            option, given = next((name, value) for name, value in asked.items() if value is not None)
             raise InvalidField(
-                where, given, f"turns that have ended in run {wanted.of!r} of the log; `parley log stats turns`"
+                option, given, f"turns that have ended in run {wanted.of!r} of the log: `parley log stats turns`"
             )
         names = stages.first_and_later(order.start)
         asks_an_engine = bool({"intent", "chat"} & set(names)) and uses_shared(settings)
@@ -243,6 +259,10 @@ async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
         opened = await stack.enter_async_context(stages.opened(order.start, settings, log.bus, clock))
         tell = _Progress(run, quiet=quiet)
         return await run_again(shared, chosen, log.ask, RunLog(log.take_in, run, clock), opened, order.pace, tell)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
 
 
 def _shown(changes: dict[str, str]) -> dict[str, str]:
@@ -395,7 +415,9 @@ def _show(found: "Difference", worse: list[str], *, everything: bool) -> None:
     if found.wer is not None:
         console.print(f"heard      {100 * found.wer:.1f}% of the words otherwise, in {len(found.wers)} spoken turns")
     if found.similarity is not None:
-        console.print(f"replies    mean similarity {found.similarity:.3f} of {len(found.similarities)}")
+        console.print(
+            f"replies    mean similarity {found.similarity:.3f} of {len(found.similarities)} that engines made"
+        )
     for each in found.latencies:
         console.print(
             f"time       {each.turns} {each.kind} turns: p50 {each.before_p50_ms:.0f} -> {each.after_p50_ms:.0f} ms, "
@@ -403,6 +425,10 @@ def _show(found: "Difference", worse: list[str], *, everything: bool) -> None:
         )
     for line in worse:
         console.print(f"REGRESSION {line}", markup=False)
+    if not worse and found.worse_replies:
+        console.print(
+            f"tolerated  {found.worse_replies} of {len(found.similarities)} replies: so many may differ by chance"
+        )
     if not worse:
         console.print("no regression")
 

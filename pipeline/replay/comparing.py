@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from infra.embeddings import Embedder
+from infra.settings import CONTEXTUAL
 from infra.word_errors import word_error_rate, words_of
 from pipeline.export.turns import LoggedTurn, Payload
 from schemas.intents import Money, Slots, When
@@ -20,6 +21,9 @@ KINDS: Final[tuple[Kind, ...]] = ("end", "transcript", "intents", "slots", "task
 
 SAME_MEANING: Final = 0.6
 """Cosine (all-MiniLM-L6-v2) from which two replies mean the same; docs/measurements.md shows on what it rests."""
+FIXED: Final = "fixed"
+"""The engine of replies in Parley's own words, which no prompt and no model touches."""
+NO_MODEL: Final = (FIXED, CONTEXTUAL)
 BETTER_FITTING: Final = 0.1  # so much more cosine with the question, or with what it should have been, is better
 
 
@@ -43,7 +47,7 @@ class Compared:
     text: str
     changes: list[Change] = field(default_factory=list)
     wer: float | None = None  # of a spoken turn, against what was understood then
-    similarity: float | None = None  # of the replies; None where either has none
+    similarity: float | None = None  # of the replies; None where either has none, or both are in Parley's own words
 
     @property
     def verdict(self) -> Verdict | Literal["same"]:
@@ -95,13 +99,17 @@ def _work(
     told: Compared, before: LoggedTurn, after: LoggedTurn, meaning: Meaning, *, disliked: bool
 ) -> list[Change | None]:
     found = [_engine(before, after)]
-    if before.reply and after.reply:
+    if (
+        before.reply
+        and after.reply
+        and not _engine_of(before).get("backend") == _engine_of(after).get("backend") == FIXED
+    ):
         told.similarity = meaning.cosine(before.reply, after.reply)
     if (intents := _intents(before, after, disliked=disliked)) is not None:
         return [intents, *found]  # all else follows from it
     found += [_slots(before, after, disliked=disliked), _tasks(before, after, disliked=disliked)]
-    if told.similarity is not None and not _says_tasks(before):
-        found.append(_reply(before, after, told.similarity, meaning))
+    if not _says_tasks(before):
+        found.append(_reply(before, after, meaning))
     return found
 
 
@@ -205,19 +213,21 @@ def _says_tasks(turn: LoggedTurn) -> bool:
 
 def _engine(before: LoggedTurn, after: LoggedTurn) -> Change | None:
     then, now = _engine_of(before), _engine_of(after)
-    if not now.get("fallback") or then.get("fallback") or not then:
+    had_a_model = bool(then) and not then.get("fallback") and then.get("backend") not in NO_MODEL
+    if not had_a_model or not (now.get("fallback") or now.get("backend") in NO_MODEL):
         return None
-    told = f"{now.get('backend')}: {now.get('reason')}"
-    return Change(before.id, "engine", "worse", str(then.get("backend")), told, "another engine stood in")
+    told = f"{now.get('backend')}: {now.get('reason') or 'no model was asked'}"
+    return Change(before.id, "engine", "worse", str(then.get("backend")), told, "a model had answered")
 
 
 def _engine_of(turn: LoggedTurn) -> Mapping[str, Any]:
     return (turn.generated or {}).get("engine") or {}
 
 
-def _reply(before: LoggedTurn, after: LoggedTurn, similarity: float, meaning: Meaning) -> Change | None:
-    if before.reply == after.reply:
+def _reply(before: LoggedTurn, after: LoggedTurn, meaning: Meaning) -> Change | None:
+    if before.reply == after.reply or not before.reply or not after.reply:
         return None
+    similarity = meaning.cosine(before.reply, after.reply)
     told = f"similarity {similarity:.2f}"
     feedback = before.feedback
     if feedback is not None and feedback.correction:

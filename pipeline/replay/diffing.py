@@ -37,6 +37,10 @@ SELECT
     median(before_ms) AS before_p50_ms, median(after_ms) AS after_p50_ms,
     quantile_cont(before_ms, 0.95) AS before_p95_ms, quantile_cont(after_ms, 0.95) AS after_p95_ms
 FROM pairs GROUP BY kind ORDER BY kind"""
+ABSENT: Final = """
+SELECT count(*) FROM turns AS b
+ANTI JOIN (SELECT turn FROM turns WHERE run = $run AND status <> 'open') AS r USING (turn)
+WHERE b.run = $base AND b.status <> 'open'"""
 ABOUT: Final = "SELECT of, start, changed::VARCHAR FROM runs WHERE run = $run"
 
 
@@ -74,6 +78,7 @@ class Difference:
     steady: bool = False  # the base was replayed too, at temperature 0
     turns: int = 0
     missing: int = 0  # turns of the run that the base does not have
+    absent: int = 0  # turns of the base that the run does not have, where the base is a replay too
     same: int = 0
     changes: list[tuple[Compared, Change]] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)  # (kind, verdict)
@@ -103,6 +108,10 @@ class Difference:
                 if kind != "reply" and self.counts[kind, "worse"]
             )
             found.append(f"{self.worse_turns} turns are worse ({kinds}); allowed are {limits.worse}")
+        if self.absent:
+            found.append(
+                f"{self.absent} turns of {self.base} are missing: --resume goes on with a run that was broken off"
+            )
         replies, usual = len(self.similarities), REPLIES_STEADY if self.steady else REPLIES_SAMPLED
         share = limits.replies if limits.replies is not None else usual
         if self.worse_replies > share * replies and _is_more(self.worse_replies, replies, share):
@@ -173,6 +182,9 @@ async def difference(ask: Ask, run: str, base: str, embedder: Embedder) -> Diffe
         if len(waiting) == AT_ONCE:
             await compare()
     await compare()
+    if told.steady:
+        [[absent]] = (await ask(ABSENT, {"run": run, "base": base})).rows
+        told.absent = int(str(absent))
     told.latencies = [Latency(*map(_plain, row)) for row in (await ask(LATENCY, {"run": run, "base": base})).rows]  # type: ignore[arg-type]  # as the question has them
     return told
 

@@ -30,7 +30,7 @@ TALK = (
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "--conversation: None is not allowed; expected one of --conversation, --since"),
+        ([], "the turns: None is not allowed; expected one of --conversation, --since"),
         (["--all", "--from", "ears"], "--from: 'ears' is not allowed; expected one of stt, intent, router"),
         (["--all", "--speed", "warp"], "--speed: 'warp' is not allowed; expected max, realtime, or a number above 0"),
         (["--all", "--speed", "-1"], "--speed: '-1' is not allowed"),

@@ -151,6 +151,23 @@ def test_another_reply_is_worse_only_when_it_says_something_else_and_fits_less(
     assert (change.kind, change.verdict, change.before, change.after) == ("reply", verdict, "good", now)
 
 
+def test_an_answer_without_a_model_where_one_had_answered_is_worse() -> None:
+    ruled = turn()
+    ruled.generated = {"engine": {"backend": "contextual", "fallback": False}}
+
+    change = only(turn(), ruled)
+
+    assert (change.kind, change.verdict, change.after) == ("engine", "worse", "contextual: no model was asked")
+
+
+def test_replies_in_fixed_words_are_no_reason_to_trust_a_prompt() -> None:
+    fixed = turn()
+    fixed.generated = {"engine": {"backend": "fixed", "fallback": False}}
+
+    assert compared(fixed, fixed, Meaning(ANYWHERE)).similarity is None
+    assert compared(turn(), turn(), Meaning(ANYWHERE)).similarity == 1.0
+
+
 def test_a_reply_in_the_skills_words_is_compared_as_their_deed() -> None:
     change = only(turn("good", tasks=[task("good")]), turn("opposite", tasks=[task("opposite")]))
 

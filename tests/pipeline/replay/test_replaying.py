@@ -166,6 +166,15 @@ async def test_two_replays_are_compared_with_one_another(past: Past, run_again: 
     assert (told.same, told.turns, told.start) == (11, 11, "router")
 
 
+async def test_a_run_that_lacks_turns_of_the_replay_it_is_compared_with_is_worse(past: Past, run_again: Replay) -> None:
+    talk = await a_life(past)
+    await run_again("whole")
+    await run_again("part", conversation=talk)
+
+    assert (await compared(past, "part", "whole")).regressions(Limits())[0].startswith("2 turns of whole are missing")
+    assert (await compared(past, "part")).regressions(Limits()) == [], "of what was had live any part may be replayed"
+
+
 async def test_what_skills_do_otherwise_today_is_counted_and_the_turns_are_run_all_the_same(
     past: Past, run_again: Replay
 ) -> None:
