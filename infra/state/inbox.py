@@ -33,7 +33,7 @@ async def handling(state: State, clock: Clock, event: Event[Any], step: str, sta
         row = await tx.first("SELECT said FROM inbox WHERE event_id = ? AND step = ?", event.meta.id, step)
         if row is None and await turns.is_over(tx, event.meta):
             raise TurnOver(f"{event.meta.turn} has ended: {step} is not done any more")
-        unit = _Unit(tx, event, stage, clock.now(), None if row is None else _read(row.blob("said")))
+        unit = _Unit(tx, event, stage, clock, None if row is None else _read(row.blob("said")))
         yield unit
         if unit.done is None and unit.marked:
             await tx.execute(
@@ -69,20 +69,22 @@ class _Unit:
     """See Unit."""
 
     def __init__(
-        self, tx: Transaction, event: Event[Any], stage: str, now: datetime, done: tuple[Event[Fact], ...] | None
+        self, tx: Transaction, event: Event[Any], stage: str, clock: Clock, done: tuple[Event[Fact], ...] | None
     ) -> None:
         self.tx = tx
-        self.now = now
+        self.now = clock.now()
         self.done = done
         self.said: list[bytes] = []
         self.marked = True
         self._event = event
         self._stage = stage
+        self._clock = clock
 
     def say(self, fact: Fact, index: int) -> Event[Fact]:
         if self.done is not None:
             raise StateMisused("this step was handled before: publish what `done` holds, say nothing new")
-        event = self._event.following(self._stage, index, fact, self.now)
+        # Said now, after the work: whoever hears it has waited from here on.
+        event = self._event.following(self._stage, index, fact, self._clock.now())
         payload = event.encoded()
         if len(payload) > PAYLOAD_MAX_BYTES:
             raise InvalidField(type(fact).__name__, f"{len(payload)} bytes", f"at most {PAYLOAD_MAX_BYTES} bytes")
