@@ -40,6 +40,7 @@ app.command("import")(log_files.taken_in)
 
 SHOWN_CHARS = 100
 USUAL_ROWS = 10_000  # of an answer, unless somebody says how many
+DIGITS = 6  # of numbers in a table
 FILE_WIDTH = 240  # characters of a table in a file
 AWAY_MAX_S = 10.0
 
@@ -128,7 +129,7 @@ def query(
         elif text is not None:
             sys.stdout.write(text)
         else:
-            Console().print(terminal_table(table))
+            Console().print(terminal_table(table, digits=DIGITS))
         if table.truncated and as_wished:
             note(f"these are the first {limit} rows; there are more")
         elif table.truncated:
@@ -151,7 +152,7 @@ def _text_of(table: Table, form: Format, out: Path | None) -> str | None:
             return answers.as_csv(table)
         case Format.TABLE if out is not None:
             drawn = io.StringIO()
-            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table))
+            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table, digits=DIGITS))
             return drawn.getvalue()
         case _:
             return None
