@@ -21,7 +21,7 @@ from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, note
 from pipeline.cli.reaching_log import asked_at_length, asking
-from pipeline.cli.tables import terminal_table
+from pipeline.cli.tables import show, terminal_table
 from schemas import subjects
 from schemas.catalogue import arrived
 from schemas.errors import InvalidField, SchemaError
@@ -129,7 +129,7 @@ def query(
         elif text is not None:
             sys.stdout.write(text)
         else:
-            Console().print(terminal_table(table, digits=DIGITS))
+            show(Console(), table, digits=DIGITS)
         if table.truncated and as_wished:
             note(f"these are the first {limit} rows; there are more")
         elif table.truncated:
@@ -152,7 +152,7 @@ def _text_of(table: Table, form: Format, out: Path | None) -> str | None:
             return answers.as_csv(table)
         case Format.TABLE if out is not None:
             drawn = io.StringIO()
-            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table, digits=DIGITS))
+            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table, digits=DIGITS), crop=False)
             return drawn.getvalue()
         case _:
             return None

@@ -1,5 +1,5 @@
 -- title: Slow stages, for whom, since when
--- says: since when half of a day's handlings took twice as long as on the days before, and what they took then
+-- says: since when a day's median is twice that of the days before, if it ever was otherwise
 -- Reads events and not the view `latency`, so that only events of the time asked for are grouped (half the time).
 -- Compares medians of days, which one outlier does not move; `before_ms` is the median of the days before the stretch.
 -- `first_day` is NULL when it never was otherwise, `last_day` while it goes on. Those that go on come first.

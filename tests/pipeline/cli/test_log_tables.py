@@ -8,6 +8,7 @@ import pytest
 from typer.testing import Result
 
 from tests import counted_log
+from tests.counted_log import CONVERSATIONS, TURNS
 
 Cli = Callable[..., Result]
 OneLine = Callable[[Result], str]
@@ -36,3 +37,48 @@ def test_a_number_has_six_significant_digits(cli: Cli, number: str, shown: str) 
     told = cli("log", "query", f"SELECT ({number})::DOUBLE AS x").stdout
 
     assert told.splitlines()[3].split() == ["│", shown, "│"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("log", "query", "SELECT turn, conversation FROM turns"),
+        ("log", "query", "SELECT turn, user, opened_at, text, reply FROM turns"),
+        ("log", "query", "SELECT * FROM turns"),
+        ("log", "query", "SELECT * FROM turns LIMIT 1"),
+        ("log", "stats", "slow_turns"),
+        ("log", "stats", "turns"),
+        ("report",),
+    ],
+)
+def test_no_id_is_folded(cli: Cli, arguments: tuple[str, ...]) -> None:
+    told = cli(*arguments).stdout
+
+    started = [line for line in told.splitlines() if TURNS["a"][:14] in line]
+    whole = (*TURNS.values(), *CONVERSATIONS.values())
+    assert all(any(each in line for each in whole) for line in started)
+    assert started or arguments[-1] == "turns"  # which has no room for them
+
+
+def test_no_name_of_a_run_is_folded(cli: Cli) -> None:
+    name = "2026-11-20-with-a-model-that-has-a-name"
+
+    told = cli("log", "query", f"SELECT '{name}' AS run, text, reply FROM turns").stdout
+
+    assert told.count(name) == 6
+
+
+def test_one_row_that_is_too_wide_is_a_list(cli: Cli) -> None:
+    wide = cli("log", "query", f"SELECT * FROM turns WHERE turn = '{TURNS['a']}' AND run = 'live'").stdout
+    narrow = cli("log", "query", f"SELECT text, reply FROM turns WHERE turn = '{TURNS['a']}' AND run = 'live'").stdout
+
+    assert ["turn", TURNS["a"]] in [line.split() for line in wide.splitlines()]
+    assert "━" in narrow
+    assert "━" not in wide
+
+
+def test_several_rows_that_are_too_wide_are_lists(cli: Cli) -> None:
+    told = [line.split() for line in cli("log", "query", "SELECT * FROM turns ORDER BY turn, run").stdout.splitlines()]
+
+    assert [line for line in told if line[:1] == ["row"]] == [["row", str(number)] for number in range(1, 7)]
+    assert ["turn", TURNS["e"]] in told
