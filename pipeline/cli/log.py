@@ -21,6 +21,7 @@ from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, note
 from pipeline.cli.reaching_log import asked_at_length, asking
+from pipeline.cli.sql import SqlCommand, sql_of
 from pipeline.cli.tables import show, terminal_table
 from schemas import subjects
 from schemas.catalogue import arrived
@@ -91,10 +92,13 @@ def _line(seq: int, event: Event[Fact], hop: Hop) -> str:
     )
 
 
-@app.command()
+@app.command(cls=SqlCommand)
 def query(
     sql: Annotated[
-        str, typer.Argument(help='Exactly one SELECT, e.g. "SELECT type, count(*) FROM events GROUP BY 1".')
+        str,
+        typer.Argument(
+            help='Exactly one SELECT, e.g. "SELECT type, count(*) FROM events GROUP BY 1"; - reads standard input.'
+        ),
     ],
     form: Annotated[
         Format | None, typer.Option("--format", help="How the answer is written; parquet and arrow need --out.")
@@ -117,7 +121,7 @@ def query(
         if out is None and not chosen.is_text:
             raise InvalidField("--out", None, f"a file for {chosen}, which no terminal can show")
         most = None if everything else limit or USUAL_ROWS
-        table = asyncio.run(asked_at_length(sql, most))
+        table = asyncio.run(asked_at_length(sql_of(sql), most))
         as_wished = limit is not None and len(table.rows) == limit  # what is missing is what was not asked for
         cut = _cut(len(table.rows), most)
         if table.truncated and not as_wished and (out is not None or chosen is Format.CSV):

@@ -82,3 +82,33 @@ def test_several_rows_that_are_too_wide_are_lists(cli: Cli) -> None:
 
     assert [line for line in told if line[:1] == ["row"]] == [["row", str(number)] for number in range(1, 7)]
     assert ["turn", TURNS["e"]] in told
+
+
+COMMENTED = "-- how many turns = all of them, 'live' or not\nSELECT count(*) AS turns FROM turns"
+
+
+@pytest.mark.parametrize("sql", [COMMENTED, COMMENTED.replace("-- ", "--"), COMMENTED.replace("-- how", "--json how")])
+def test_sql_may_begin_with_a_comment(cli: Cli, sql: str) -> None:
+    assert cli("log", "query", sql, "--json").stdout == '{"turns": 6}\n'
+    assert cli("log", "query", "--json", sql, "--limit", "1").stdout == '{"turns": 6}\n'
+    assert cli("log", "query", "--json", "--", sql).stdout == '{"turns": 6}\n'
+
+
+def test_an_option_with_a_space_in_its_value_stays_one(cli: Cli, tmp_path: Path) -> None:
+    done = cli("log", "query", COMMENTED, "--json", f"--out={tmp_path / 'a file'}")
+
+    assert done.exit_code == 0
+    assert (tmp_path / "a file").read_text() == '{"turns": 6}\n'
+
+
+def test_an_option_that_there_is_not_is_refused(cli: Cli) -> None:
+    assert cli("log", "query", "SELECT 1", "--jsonl").exit_code == 2
+
+
+def test_sql_is_read_from_standard_input(cli: Cli, one_line: OneLine) -> None:
+    assert cli("log", "query", "-", "--json", given=COMMENTED).stdout == '{"turns": 6}\n'
+
+    refused = cli("log", "query", "-", given=" \n")
+
+    assert refused.exit_code == 2
+    assert one_line(refused) == "standard input: ' \\n' is not allowed; expected exactly one SELECT"
