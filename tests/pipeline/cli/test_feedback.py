@@ -111,3 +111,4 @@ def test_without_a_parley_feedback_says_what_to_start(cli: Cli, one_line: OneLin
 
     assert refused.exit_code == 3
     assert "parley up" in one_line(refused)
+    assert "--here" not in one_line(refused)
