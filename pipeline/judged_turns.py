@@ -69,10 +69,12 @@ def refuse_unless_own(field: str, turn: str, found: Judged | None, user: str) ->
 
 
 def refuse_unless_there(preferred: int | None, found: Judged) -> None:
-    """Raises InvalidField when the turn's reply had no such candidate, as far as that is known."""
-    if preferred is None or (found.candidates is not None and preferred < found.candidates):
+    """Raises InvalidField when the turn's reply had no such candidate, or no other, or none that is on record."""
+    if preferred is None:
         return
     if found.candidates is None:
         raise InvalidField("--prefer", preferred, "a turn whose candidates are on record; of this one none are")
-    several = f"0 to {found.candidates - 1}" if found.candidates > 1 else "0, the only one"
-    raise InvalidField("--prefer", preferred, f"a candidate that there was: {several}")
+    if found.candidates < 2:
+        raise InvalidField("--prefer", preferred, "a turn with several candidates; this one had no other to prefer")
+    if preferred >= found.candidates:
+        raise InvalidField("--prefer", preferred, f"a candidate that there was: 0 to {found.candidates - 1}")

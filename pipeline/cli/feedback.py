@@ -58,7 +58,7 @@ def feedback(
         checked_token("--run", run)
         given = _given(turn, up, down, intent, text, prefer, reward, over, comment)
         recorded = asyncio.run(_give(given, user, run))
-        print(f"recorded: {_told(recorded)}")
+        print(f"recorded: {_told(recorded, keeps_words=configuration.load().training_data)}")
 
 
 def _given(
@@ -77,6 +77,9 @@ def _given(
         raise InvalidField("--up and --down", "both", "one of them")
     if intent is not None and intent not in set(IntentLabel):
         raise InvalidField("--correct-intent", intent, f"one of {_LABELS}")
+    for option, words in (("--correct-text", text), ("--comment", comment)):
+        if words is not None and not words.strip():
+            raise InvalidField(option, words, "words, or the option left out")
     rating: Literal["up", "down"] | None = "up" if up else "down" if down else None
     said: dict[str, Any] = {"about": turn, "rating": rating, "correction": text, "comment": comment, "intent": intent}
     said |= {"preferred": prefer, "reward": reward, "compared_with": over}
@@ -109,6 +112,11 @@ async def _give(given: FeedbackGiven, user: str | None, run: str) -> FeedbackRec
         return await front_end.give(given, about, FeedbackRecorded)
 
 
-def _told(recorded: FeedbackRecorded) -> str:
+def _told(recorded: FeedbackRecorded, *, keeps_words: bool) -> str:
+    from infra.event_log.content import KEPT
+
     said = recorded.model_dump(mode="json", exclude_none=True, exclude={"about"})
-    return ", ".join(f"{name} {value}" for name, value in said.items())
+    lost = [] if keeps_words else [name for name, value in said.items() if isinstance(value, str) and name not in KEPT]
+    kept = [f"{name} {value}" for name, value in said.items() if name not in lost]
+    told = ", ".join(kept) or "that something was said"
+    return f"{told}; training_data is off, so the words of {' and '.join(lost)} are not kept" if lost else told

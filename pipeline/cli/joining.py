@@ -43,11 +43,11 @@ def joined(settings: Settings | None = None) -> Settings:
 
 @asynccontextmanager
 async def bus_of(
-    settings: Settings, *, here: bool = False, names: Sequence[str] = topology.PROCESSES
+    settings: Settings, *, here: bool | None = None, names: Sequence[str] = topology.PROCESSES
 ) -> AsyncIterator[Bus]:
     """A connection to the Parley that runs; with `here`, to one started for this block when none does.
 
-    Raises BusUnavailable when none runs.
+    `here` is None for commands without the option --here. Raises BusUnavailable when none runs.
     """
     settings = joined(settings)
     if settings.bus.url is not None:
@@ -55,9 +55,9 @@ async def bus_of(
             yield bus
         return
     if not here:
+        alone = ", add --here to run one just for this" if here is not None else ""
         raise BusUnavailable(
-            f"no Parley runs on {settings.data_dir}; start one with `parley up`, add --here to run one just for "
-            "this, or set NATS_URL"
+            f"no Parley runs on {settings.data_dir}; start one with `parley up`{alone}, or set NATS_URL"
         )
     async with Supervisor(settings, names, note).running() as address, connected(address, "parley-cli") as bus:
         yield bus

@@ -21,7 +21,8 @@ from pipeline.cli.answers import Format
 from pipeline.cli.exits import Exit, fail
 from pipeline.cli.joining import bus_of, note
 from pipeline.cli.reaching_log import asked_at_length, asking
-from pipeline.cli.tables import terminal_table
+from pipeline.cli.sql import SqlCommand, sql_of
+from pipeline.cli.tables import show, terminal_table
 from schemas import subjects
 from schemas.catalogue import arrived
 from schemas.errors import InvalidField, SchemaError
@@ -40,6 +41,7 @@ app.command("import")(log_files.taken_in)
 
 SHOWN_CHARS = 100
 USUAL_ROWS = 10_000  # of an answer, unless somebody says how many
+DIGITS = 6  # of numbers in a table
 FILE_WIDTH = 240  # characters of a table in a file
 AWAY_MAX_S = 10.0
 
@@ -90,10 +92,13 @@ def _line(seq: int, event: Event[Fact], hop: Hop) -> str:
     )
 
 
-@app.command()
+@app.command(cls=SqlCommand)
 def query(
     sql: Annotated[
-        str, typer.Argument(help='Exactly one SELECT, e.g. "SELECT type, count(*) FROM events GROUP BY 1".')
+        str,
+        typer.Argument(
+            help='Exactly one SELECT, e.g. "SELECT type, count(*) FROM events GROUP BY 1"; - reads standard input.'
+        ),
     ],
     form: Annotated[
         Format | None, typer.Option("--format", help="How the answer is written; parquet and arrow need --out.")
@@ -116,7 +121,7 @@ def query(
         if out is None and not chosen.is_text:
             raise InvalidField("--out", None, f"a file for {chosen}, which no terminal can show")
         most = None if everything else limit or USUAL_ROWS
-        table = asyncio.run(asked_at_length(sql, most))
+        table = asyncio.run(asked_at_length(sql_of(sql), most))
         as_wished = limit is not None and len(table.rows) == limit  # what is missing is what was not asked for
         cut = _cut(len(table.rows), most)
         if table.truncated and not as_wished and (out is not None or chosen is Format.CSV):
@@ -128,7 +133,7 @@ def query(
         elif text is not None:
             sys.stdout.write(text)
         else:
-            Console().print(terminal_table(table))
+            show(Console(), table, digits=DIGITS)
         if table.truncated and as_wished:
             note(f"these are the first {limit} rows; there are more")
         elif table.truncated:
@@ -151,7 +156,7 @@ def _text_of(table: Table, form: Format, out: Path | None) -> str | None:
             return answers.as_csv(table)
         case Format.TABLE if out is not None:
             drawn = io.StringIO()
-            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table))
+            Console(file=drawn, width=FILE_WIDTH).print(terminal_table(table, digits=DIGITS), crop=False)
             return drawn.getvalue()
         case _:
             return None

@@ -26,6 +26,7 @@ ONE_ROW: Final = "overview"  # told as a line
 NARROW: Final[Mapping[str, tuple[str, ...]]] = {
     "turns": ("number", "kind", "text", "intents", "status", "total_ms"),
     "engines": ("backend", "model", "fallback", "reason", "replies", "work_p50_ms"),
+    "slow_stages": ("stage", "user", "first_day", "last_day", "before_ms", "p50_ms", "work_p95_ms"),
     "slow_turns": ("total_ms", "status", "intents", "turn"),
 }
 """The columns that a terminal has room for; `--json` has all of them."""

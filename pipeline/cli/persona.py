@@ -49,7 +49,10 @@ def learn(
     with exits.told():
         checked_uuid7("TURN", turn)
         updated = asyncio.run(_learn(turn, _facets(facets), because, user))
-        print(f"recorded: {_told(updated)}")
+        if configuration.load().training_data:
+            print(f"recorded: {_told(updated)}")
+        else:
+            print("recorded: that something was learned; training_data is off, so neither facets nor why are kept")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.tables import whole_chars
 from pipeline.cli.trace import drawn
 from pipeline.report import english, sections
 from pipeline.report.asking import Told
@@ -29,6 +30,16 @@ NARROW: Final = {
     "feedback": ("intent", "given", "thumbs up", "thumbs down", "corrected", "relabelled", "reward, mean"),
     "engines": ("backend", "model", "stood in", "replies", "worked p50, ms"),
     "failures": ("event", "stage", "code", "error", "times"),
+    "slow_stages": (
+        "stage",
+        "user",
+        "slow since",
+        "slow until",
+        "before, ms",
+        "took p50, ms",
+        "waited p95, ms",
+        "worked p95, ms",
+    ),
     "slow_turns": ("took, ms", "end", "intents", "turn"),
 }
 """The columns that a terminal has room for; `--json` has all of them."""
@@ -68,7 +79,15 @@ def _show_part(console: Console, part: Part) -> None:
         least = max(map(len, (*column.heading.split(), *each)))  # a heading may be broken, a value may not
         justify: Literal["left", "right"] = "right" if column.numbers else "left"
         width = least if narrow and not column.wide else None
-        shown.add_column(Text(column.heading), justify=justify, overflow="fold", width=width)
+        whole = whole_chars(each)
+        shown.add_column(
+            Text(column.heading),
+            justify=justify,
+            overflow="fold",
+            width=width,
+            min_width=whole or None,
+            no_wrap=whole > 0,
+        )
     for row in zip(*cells, strict=True):
         shown.add_row(*map(Text, row))
     console.print(shown)

@@ -12,6 +12,7 @@ TITLE: Final = "Parley report"
 NOTHING_YET: Final = "No turn was taken in this time, so there is nothing to tell yet."
 NOTHING: Final = "nothing"
 NO_VALUE: Final = "–"
+ALWAYS: Final = "always"
 FIGURES: Final = "Figures"
 FOOTER: Final = "This page needs no network, and holds what people said: mind whom you give it to."
 
@@ -19,6 +20,7 @@ MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", 
 COLUMNS: Final[Mapping[str, str]] = {
     "asked": "asked",
     "backend": "backend",
+    "before_ms": "before, ms",
     "began_ms": "began at, ms",
     "by_engine": "by engine",
     "by_fallback": "by fallback",
@@ -50,6 +52,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "interrupted": "interrupted",
     "label": "intent",
     "last": "last",
+    "last_day": "slow until",
     "model": "model",
     "nothing_heard": "nothing heard",
     "open": "open",

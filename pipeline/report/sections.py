@@ -40,7 +40,10 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("stage", "handled", "queue_p50_ms", "queue_p95_ms", "queue_p99_ms"),
         *("work_p50_ms", "work_p95_ms", "work_p99_ms", "retried"),
     ),
-    "slow_stages": ("stage", "user", "worst_day", "queue_p95_ms", "work_p95_ms", "first_day", "handled"),
+    "slow_stages": (
+        *("stage", "user", "first_day", "last_day", "before_ms", "p50_ms"),
+        *("worst_day", "queue_p95_ms", "work_p95_ms", "handled"),
+    ),
     "intents": ("label", "intents", "confidence_avg", "by_head", "by_engine", "by_fallback"),
     "confidence": ("from_confidence", "intents", "by_head", "by_engine", "by_fallback"),
     "decisions": ("turns", "automatic", "clarified", "clarified_percent", "nothing_heard"),
@@ -174,6 +177,8 @@ def _is_number(rows: Sequence[Mapping[str, object]], column: str) -> bool:
 
 def _text(column: str, value: object, zone: str = "UTC") -> str:
     match value:
+        case None if column == "first_day":
+            return english.ALWAYS
         case None | "" | []:
             return english.NO_VALUE
         case bool():

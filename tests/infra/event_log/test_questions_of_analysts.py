@@ -1,4 +1,7 @@
-"""The questions of the README, asked of a log whose figures are counted by hand (tests/counted_log.py)."""
+"""The questions of the README, asked of a log whose figures are counted by hand (tests/counted_log.py).
+
+"Which stage is slow, for whom, since when?" wants more days than that log has: test_slow_stages.py.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,15 +37,6 @@ QUESTIONS: Final[dict[str, tuple[str, list[list[Json]]]]] = {
             ["2026-11-21", "chat", 1, 5.0, 20.0],
             ["2026-11-21", "router", 1, 5.0, 20.0],
         ],
-    ),
-    "which stage is slow, for whom, since when": (
-        """
-        SELECT l.stage, t."user", min(l.time)::DATE AS since, count(*) AS slow, max(l.work_ms) AS worst_ms
-        FROM latency AS l JOIN turns AS t USING (tenant, run, turn)
-        WHERE l.run = 'live' AND l.queue_ms + l.work_ms > 500
-        GROUP BY l.stage, t."user" ORDER BY slow DESC
-        """,
-        [["chat", "anna", "2026-11-20", 1, 700.0]],
     ),
     "how many replies an engine made that only stood in, a day": (
         """

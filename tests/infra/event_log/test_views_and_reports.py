@@ -228,7 +228,10 @@ async def test_every_report_answers_and_says_what_it_tells(
     )
     thought = FeedbackRecorded(about=said[0].meta.turn, rating="up")
     more = [said[2].following("bench", place, fact, later) for place, fact in enumerate((asked_back, reply, thought))]
-    await log.append(batch([*wrote, *said, *more]))
+    held = batch([*wrote, *said, *more])
+    slow = {"Parley-Hop": "1.5 100 1"}  # else no stage is
+    rows = tuple(Row(each.stream_seq, each.subject, {**each.headers, **slow}, each.payload) for each in held.rows)
+    await log.append(Batch(held.stream, rows))
     await log.append(Batch(batch([]).stream, (Row(99, "parley.v1.odd", {}, b"\xff"),)))
     report = reports.report(name)
 

@@ -24,7 +24,7 @@ def said(parley: Cli, text: str, *options: str) -> str:
 
 def test_everything_that_is_said_at_once_is_shown_by_the_log(parley: Cli, running_parley: "Parley") -> None:
     worse, turn = said(parley, "hello"), said(parley, "how are you")
-    options = ["--down", "--correct-intent", "chit_chat", "--correct-text", "Fine, thanks.", "--prefer", "0"]
+    options = ["--down", "--correct-intent", "chit_chat", "--correct-text", "Fine, thanks."]
     options += ["--reward", "-0.25", "--over", worse, "--comment", "too long"]
 
     done = parley("feedback", turn, *options)
@@ -39,7 +39,7 @@ def test_everything_that_is_said_at_once_is_shown_by_the_log(parley: Cli, runnin
 
     running_parley.wait_for(lambda: bool(rows()))
     [row] = rows()
-    assert tuple(json.loads(row).values()) == ("down", "Fine, thanks.", "too long", "chit_chat", 0, -0.25, worse)
+    assert tuple(json.loads(row).values()) == ("down", "Fine, thanks.", "too long", "chit_chat", None, -0.25, worse)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,11 @@ def test_everything_that_is_said_at_once_is_shown_by_the_log(parley: Cli, runnin
         ),
         (["--reward", "2"], "--reward: 2.0 is not allowed; expected less than or equal to 1"),
         (["--reward", "nan"], "--reward: nan is not allowed; expected "),
-        (["--prefer", "1"], "--prefer: 1 is not allowed; expected a candidate that there was: 0, the only one"),
+        (["--prefer", "0"], "--prefer: 0 is not allowed; expected a turn with several candidates; this one had no"),
+        (["--prefer", "1"], "--prefer: 1 is not allowed; expected a turn with several candidates; this one had no"),
+        (["--correct-text", ""], "--correct-text: '' is not allowed; expected words, or the option left out"),
+        (["--correct-text", " \n"], "--correct-text: ' \\n' is not allowed; expected words"),
+        (["--up", "--comment", ""], "--comment: '' is not allowed; expected words"),
         (["--prefer", "-1"], "--prefer: -1 is not allowed; expected greater than or equal to 0"),
         (["--over", "TURN"], "--over: 'TURN' is not allowed; expected --reward with it"),
         (["--over", "TURN", "--reward", "1"], "--over: 'TURN' is not allowed; expected a UUIDv7"),
@@ -71,6 +75,28 @@ def test_what_makes_no_sense_is_refused(parley: Cli, one_line: OneLine, options:
     assert one_line(refused).startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--down", "--correct-text", "Fine.", "--comment", "too long"],
+            "recorded: rating down; training_data is off, so the words of correction and comment are not kept\n",
+        ),
+        (
+            ["--correct-text", "Fine."],
+            "recorded: that something was said; training_data is off, so the words of correction are not kept\n",
+        ),
+        (["--up"], "recorded: rating up\n"),
+    ],
+)
+def test_without_training_data_it_is_told_that_words_are_not_kept(
+    parley: Cli, monkeypatch: pytest.MonkeyPatch, options: list[str], line: str
+) -> None:
+    monkeypatch.setenv("ENABLE_TRAINING_DATA_COLLECTION", "false")
+
+    assert parley("feedback", said(parley, "hello"), *options).stdout == line
+
+
 def test_a_turn_that_never_was_is_refused(parley: Cli, one_line: OneLine) -> None:
     turn = new_id()
 
@@ -85,3 +111,4 @@ def test_without_a_parley_feedback_says_what_to_start(cli: Cli, one_line: OneLin
 
     assert refused.exit_code == 3
     assert "parley up" in one_line(refused)
+    assert "--here" not in one_line(refused)

@@ -61,7 +61,7 @@ def test_slow_stages_are_told_with_user_and_day(cli: Cli) -> None:
 
     assert {row["stage"] for row in told} >= {"intent", "chat"}
     assert all((row["queue_p95_ms"], row["work_p95_ms"]) == (5.0, 100.0) for row in told)
-    assert all(row["first_day"] == row["worst_day"] for row in told)
+    assert all((row["first_day"], row["p50_ms"]) == (None, 105.0) for row in told)
     assert all(row["user"] for row in told)
 
 

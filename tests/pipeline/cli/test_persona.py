@@ -73,5 +73,16 @@ def test_a_turn_that_is_not_there_or_not_the_users_is_refused(parley: Cli, one_l
     assert "a turn of the user 'bob'" in one_line(others)
 
 
+def test_without_training_data_it_is_told_that_nothing_of_it_is_kept(
+    parley: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENABLE_TRAINING_DATA_COLLECTION", "false")
+    turn = json.loads(parley("say", "hello", "--no-speech", "--json", "--user", "rosa").stdout)["turn_id"]
+
+    told = parley("persona", "learn", turn, "brisk=0.7", "--because", "too slow", "--user", "rosa").stdout
+
+    assert told == "recorded: that something was learned; training_data is off, so neither facets nor why are kept\n"
+
+
 def test_of_somebody_unknown_nothing_was_learned(parley: Cli) -> None:
     assert parley("persona", "show", "--user", "stranger").stdout.startswith("nothing was learned of stranger; ")

@@ -310,3 +310,10 @@ def test_a_file_larger_than_any_recording_is_refused_unread(parley: Cli, tmp_pat
 
 def test_after_all_that_the_workers_go_on(parley: Cli) -> None:
     assert told(parley("say", "hello", "--json"))["status"] == "completed"
+
+
+def test_without_a_parley_a_turn_can_be_had_with_one_of_its_own(cli: Cli, one_line: OneLine) -> None:
+    refused = cli("say", "hello")
+
+    assert refused.exit_code == 3
+    assert "add --here to run one just for this" in one_line(refused)

@@ -31,7 +31,7 @@ async def answered(folder: Path, limit_rows: int | None) -> Told:
 
 async def test_cut_tables_say_so_on_the_terminal_on_the_page_and_to_programs(tmp_path: Path) -> None:
     cut = await answered(tmp_path, 2)
-    names = ["days", "latency", "slow_stages", "intents", "confidence", "slow_turns"]
+    names = ["days", "latency", "intents", "confidence", "slow_turns"]
 
     assert tree(cut)["truncated"] == names
     assert page(cut).count(CUT) == len(names)
