@@ -15,6 +15,7 @@ import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused
 from infra.event_log.reports import EVER
+from pipeline.export.masking import CUES
 from pipeline.export.persona import Persona
 from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, add, opinions
 from pipeline.log_files import Ask
@@ -27,6 +28,16 @@ BREATH_TURNS: Final = 25
 FEEDBACK_PAGE: Final = 1_000
 RUNS_NAMED: Final = 10  # the newest, where one is asked for that is not there
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
+
+TELLING_EVENTS: Final = (
+    "TextTurnOpened",
+    "TranscriptReady",
+    "TaskCompleted",
+    "ReplyGenerated",
+    "ReplyChosen",
+    "FeedbackRecorded",
+    "PersonaUpdated",
+)
 
 UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
 IDS: Final = f"""
@@ -59,6 +70,22 @@ SELECT name FROM (
     WHERE type = 'TaskCompleted' AND run = $run AND log_seq <= $upto)
 WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT $limit"""
 """Of the events themselves: the views of intents and tasks do not tell where in the log a row stands."""
+
+
+TELLING: Final = f"""
+SELECT e.log_seq, coalesce(about.conversation, e.conversation)::VARCHAR, e.payload::VARCHAR
+FROM events AS e LEFT JOIN (
+    SELECT DISTINCT turn, conversation FROM events
+    WHERE run = $run AND type IN ('TextTurnOpened', 'SpeechTurnOpened') AND log_seq <= $upto
+) AS about ON about.turn = try_cast(e.payload->>'$.about' AS UUID)
+WHERE e.run = $run AND e.type IN ({", ".join(f"'{kind}'" for kind in TELLING_EVENTS)})
+  AND e.log_seq > $after AND e.log_seq <= $upto
+  AND regexp_matches(e.payload::VARCHAR, '{CUES.replace("'", "''")}')
+  AND ($conversation IS NULL OR coalesce(about.conversation, e.conversation) = $conversation::UUID
+       OR regexp_matches(e.payload::VARCHAR, '(?i:my name|i am called)'))
+ORDER BY e.log_seq LIMIT $limit"""
+"""Whatever may tell a name, with the conversation that it belongs to: an opinion's own is another one. People's own
+names count in all conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +199,15 @@ class LogReading:
         while rows := await self._rows(NAMES, {"run": run, "after": found[-1] if found else ""}, size):
             found += (str(name) for (name,) in rows)
         return found
+
+    async def telling(self, run: str, conversation: str | None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Conversation and fact of all that may tell a name in this conversation or in any, of all times."""
+        asked: dict[str, Parameter] = {"run": run, "conversation": conversation, "after": 0}
+        size = _PageSize(FEEDBACK_PAGE)
+        while rows := await self._rows(TELLING, asked, size):
+            for told_in, payload in ((str(row[1]), _payload(row[2])) for row in rows):
+                yield told_in, payload
+            asked["after"] = _whole(rows[-1][0])
 
     async def _rows(self, sql: str, asked: Mapping[str, Parameter], size: _PageSize) -> Sequence[Sequence[Json]]:
         """One page, of fewer rows from now on where it has more bytes than the bus carries."""
