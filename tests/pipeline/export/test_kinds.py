@@ -277,7 +277,7 @@ async def test_what_a_person_said_goes_before_the_score(
 async def test_two_turns_that_were_compared_make_a_pair(
     talks: "Talks", exported: Exported, tmp_path: Path, reward: float, better: str
 ) -> None:
-    other = talks.say("capital of France?", "It is Paris, on the Seine.")
+    other = talks.say("What is the capital of France", "It is Paris, on the Seine.")
     turn = talks.say("what is the capital of France?", "Paris.")
     talks.judge(turn, compared_with=other, reward=reward)
 
@@ -286,6 +286,17 @@ async def test_two_turns_that_were_compared_make_a_pair(
     [row] = rows(tmp_path / "out")
     assert row["prompt"][-1] == user("what is the capital of France?")
     assert row["chosen"] == [assistant(better)]
+
+
+async def test_replies_to_different_questions_are_no_pair(talks: "Talks", exported: Exported, tmp_path: Path) -> None:
+    other = talks.say("what is the capital of Spain?", "It is Madrid.")
+    turn = talks.say("what is the capital of France?", "Paris.")
+    talks.judge(turn, compared_with=other, reward=0.5)
+
+    done = await exported("dpo", tmp_path / "out")
+
+    assert rows(tmp_path / "out") == []
+    assert done.left_out == {"compared with the reply to other words": 1}
 
 
 async def test_intents_have_all_slots_and_a_corrected_label_overrides(
