@@ -415,3 +415,27 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
     return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+async def test_what_tells_names_comes_whole_however_little_fits_into_an_answer(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    for number in range(9):
+        talks.say(f"call Edda {number}", "Well.")
+        talks.judge(talks.say("nothing", "Yes."), comment="ask Klara")
+    await exported("sft", tmp_path / "out")
+    asked: list[int] = []
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        table = await talks.log.ask(sql, parameters)
+        asked.append(len(table.rows))
+        if len(table.rows) > 3:
+            raise QueryRefused(sql, "less")
+        return table
+
+    logs = [await LogReading.opened(ask) for ask in (talks.log.ask, narrow)]
+    whole, parts = [[one async for one in log.telling("live", None)] for log in logs]
+
+    assert len(whole) == 9 * 4, "what was said stands in three events of a turn, and one opinion of another"
+    assert parts == whole
+    assert max(asked) > 3
