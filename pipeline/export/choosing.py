@@ -7,6 +7,8 @@ from pipeline.export.turns import LoggedTurn
 
 CONFIDENCE_MIN: Final = 0.5  # of the recogniser and of each intent: from there on it is rather right than wrong
 
+AGAIN: Final = "I didn't understand that."  # begins a reply that asks the same once more
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -43,9 +45,17 @@ def unfit_reply(turn: LoggedTurn, choice: Choice) -> str | None:
         return "answered by a fallback engine"
     if engine.get("backend") == "fixed" and turn.talk and not turn.tasks:
         return "answered from the clock or a fixed text"
+    if engine.get("backend") == "fixed" and not turn.tasks and _not_understood(turn):
+        return "not understood"
     if not turn.tasks and not turn.talk and turn.asked is not None and not turn.asked.get("clarification"):
         return "nothing was answered"
     return None
+
+
+def _not_understood(turn: LoggedTurn) -> bool:
+    """Whether it was only told so, or asked once more the same; a question of its own ends the reply."""
+    said = str((turn.asked or {}).get("clarification") or "")
+    return bool(said) and (said.startswith(AGAIN) or not said.endswith("?"))
 
 
 def _surest(turn: LoggedTurn) -> float:

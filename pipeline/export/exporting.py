@@ -71,7 +71,7 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
     Raises OSError, QueryRefused, and InvalidField where `out` holds anything else.
     """
     feedback = await log.feedback(order.wanted.run)
-    masking = Masking(await log.names(order.wanted.run)) if order.mask else None
+    masking = await _masking(log, order.wanted) if order.mask else None
     others = await log.some([other for each in feedback.values() for other, _ in each.compared], order.wanted.run)
     persona = await log.persona(order.wanted.run)
     makings = [
@@ -83,6 +83,10 @@ async def export(order: Order, log: LogReading, system: Callable[[LoggedTurn], s
         wanted = replace(order.wanted, history=any(making.kind.history for making in makings))
         async for turn in log.turns(wanted, feedback):
             turns += 1
+            if masking is not None and turn.feedback is not None:
+                for other, _ in turn.feedback.compared:
+                    if other in others:  # its reply may stand in a row of this conversation
+                        masking.share(others[other].conversation, turn.conversation)
             for making in makings:
                 if (reason := left_out(turn, making.choice)) is not None:
                     making.gathering.skip(reason)
@@ -132,6 +136,14 @@ async def stats(log: LogReading, wanted: Wanted, kinds: Mapping[str, Kind]) -> d
             if left_out(turn, making.choice) is None:
                 counts[making.kind.name] += sum(1 for _ in making.maker(turn, making.gathering))
     return dict(counts)
+
+
+async def _masking(log: LogReading, wanted: Wanted) -> Masking:
+    """With all names that the log tells, in other turns of a conversation than those that are wanted too."""
+    masking = Masking(await log.names(wanted.run))
+    async for conversation, fact in log.telling(wanted.run, wanted.conversation):
+        masking.learn(fact, conversation)
+    return masking
 
 
 def _spooled(draft: Draft, kind: Kind, spool: Spool, masking: Masking | None, *, seed: bool) -> Spooled:

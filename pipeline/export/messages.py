@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pipeline.export.answering import slots_of
 from pipeline.export.turns import LoggedTurn, Payload
 from schemas.chat import HistoryEntry
 from schemas.contracts.slots import AUTO, SLOTS
@@ -52,14 +53,19 @@ def question(turn: LoggedTurn) -> str:
     return shortened(turn.talk, _MEMORY.talk_tokens) if turn.talk and only_talk else turn.text
 
 
-def called(turn: LoggedTurn) -> list[Message]:
-    """What the skills did: one message with all calls, then one with the result of each."""
+def called(turn: LoggedTurn) -> list[Message] | None:
+    """What the skills did: one message with all calls, then one with the result of each.
+
+    None where the log does not tell what one of them was called with.
+    """
     if not turn.tasks:
         return []
-    calls = [
-        {"type": "function", "function": {"name": outcome.get("skill"), "arguments": _arguments(turn, place, outcome)}}
-        for place, outcome in turn.tasks
-    ]
+    calls = []
+    for place, outcome in turn.tasks:
+        arguments = _arguments(turn, place, outcome)
+        if arguments is None:
+            return None
+        calls.append({"type": "function", "function": {"name": outcome.get("skill"), "arguments": arguments}})
     results = [
         {"role": "tool", "name": outcome.get("skill"), "content": str(outcome.get("message", ""))}
         for _, outcome in turn.tasks
@@ -79,16 +85,12 @@ def tools(labels: Sequence[str], described: Mapping[IntentLabel, str]) -> str:
     return json.dumps(told)
 
 
-def _arguments(turn: LoggedTurn, place: int, outcome: Payload) -> dict[str, str]:
-    """The slots of the intent that the skill worked on, as far as the skill has them.
-
-    An answer to a question that was asked back is no such intent: then what the skill tells of its work stands in.
-    """
-    intent = turn.intents[place] if place < len(turn.intents) else {}
-    data = outcome.get("data", {})
-    slots = intent.get("slots", {}) if intent.get("label") == outcome["skill"] else {"title": data.get("text"), **data}
-    known = SLOTS[IntentLabel(outcome["skill"])].model_fields
-    told = {name: _word(slots.get(name)) for name in known}
+def _arguments(turn: LoggedTurn, place: int, outcome: Payload) -> dict[str, str] | None:
+    """What the skill was called with, as far as a tool of its kind takes it; None where the log does not tell."""
+    slots = slots_of(turn, place, outcome)
+    if slots is None:
+        return None
+    told = {name: _word(slots.get(name)) for name in SLOTS[IntentLabel(outcome["skill"])].model_fields}
     return {name: value for name, value in told.items() if value}
 
 

@@ -15,6 +15,7 @@ import pydantic_core
 
 from infra.event_log.port import Json, Parameter, QueryRefused
 from infra.event_log.reports import EVER
+from pipeline.export.masking import CUES
 from pipeline.export.persona import Persona
 from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, add, opinions
 from pipeline.log_files import Ask
@@ -25,8 +26,19 @@ IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes th
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
 BREATH_TURNS: Final = 25
 FEEDBACK_PAGE: Final = 1_000
+TELLING_PAGE: Final = 40_000  # events, of which few tell a name: less once an answer did not fit
 RUNS_NAMED: Final = 10  # the newest, where one is asked for that is not there
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
+
+TELLING_EVENTS: Final = (
+    "TextTurnOpened",
+    "TranscriptReady",
+    "TaskCompleted",
+    "ReplyGenerated",
+    "ReplyChosen",
+    "FeedbackRecorded",
+    "PersonaUpdated",
+)
 
 UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
 IDS: Final = f"""
@@ -59,6 +71,22 @@ SELECT name FROM (
     WHERE type = 'TaskCompleted' AND run = $run AND log_seq <= $upto)
 WHERE name IS NOT NULL AND name > $after ORDER BY name LIMIT $limit"""
 """Of the events themselves: the views of intents and tasks do not tell where in the log a row stands."""
+
+
+TELLING: Final = f"""
+SELECT coalesce(about.conversation, e.conversation)::VARCHAR, e.payload::VARCHAR
+FROM events AS e LEFT JOIN (
+    SELECT DISTINCT turn, conversation FROM events
+    WHERE run = $run AND type IN ('TextTurnOpened', 'SpeechTurnOpened') AND log_seq <= $upto
+) AS about ON about.turn = try_cast(e.payload->>'$.about' AS UUID)
+WHERE e.run = $run AND e.type IN ({", ".join(f"'{kind}'" for kind in TELLING_EVENTS)})
+  AND e.log_seq > $low AND e.log_seq <= $high
+  AND regexp_matches(e.payload::VARCHAR, '{CUES.replace("'", "''")}')
+  AND ($conversation IS NULL OR coalesce(about.conversation, e.conversation) = $conversation::UUID
+       OR regexp_matches(e.payload::VARCHAR, '(?i:my name|i am called)'))
+ORDER BY e.log_seq"""
+"""Whatever may tell a name, with the conversation that it belongs to: an opinion's own is another one. People's own
+names count in all conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +200,32 @@ class LogReading:
         while rows := await self._rows(NAMES, {"run": run, "after": found[-1] if found else ""}, size):
             found += (str(name) for (name,) in rows)
         return found
+
+    async def telling(self, run: str, conversation: str | None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Conversation and fact of all that may tell a name in this conversation or in any, of all times."""
+        asked: dict[str, Parameter] = {"run": run, "conversation": conversation, "upto": self.upto}
+        low, size = 0, TELLING_PAGE
+        while low < self.upto:
+            high = min(low + size, self.upto)
+            rows = await self._whole_answer(TELLING, {**asked, "low": low, "high": high}, last=size == 1)
+            if rows is None:
+                size //= 2
+                continue
+            for told_in, fact in rows:
+                yield str(told_in), _payload(fact)
+            low = high
+
+    async def _whole_answer(
+        self, sql: str, asked: Mapping[str, Parameter], *, last: bool
+    ) -> Sequence[Sequence[Json]] | None:
+        """None where it does not fit, unless it was the `last` try: then it raises QueryRefused."""
+        try:
+            table = await self._ask(sql, asked)
+        except QueryRefused:
+            if last:
+                raise
+            return None
+        return None if table.truncated else table.rows
 
     async def _rows(self, sql: str, asked: Mapping[str, Parameter], size: _PageSize) -> Sequence[Sequence[Json]]:
         """One page, of fewer rows from now on where it has more bytes than the bus carries."""

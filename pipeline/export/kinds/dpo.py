@@ -11,6 +11,7 @@ from typing import Final
 
 from pipeline.export.choosing import left_out, unfit_reply
 from pipeline.export.clarifications import Clarifications, Clarified
+from pipeline.export.deduplication import comparable
 from pipeline.export.messages import PLAIN_TYPE, message, prompt, question
 from pipeline.export.rows import Draft, Gathering, Kind, Maker
 from pipeline.export.turns import Feedback, LoggedTurn, Payload
@@ -105,7 +106,7 @@ def _rows(turn: LoggedTurn, gathering: Gathering) -> Iterator[Draft]:
 
 
 def _by_person(turn: LoggedTurn, feedback: Feedback, gathering: Gathering) -> Iterator[tuple[str, str]]:
-    """From corrections, preferred candidates, thumbs, and comparisons with another turn's reply."""
+    """From corrections, preferred candidates, thumbs, and comparisons with another turn's reply to the same words."""
     reply = turn.reply
     if feedback.correction:
         yield feedback.correction.strip(), reply
@@ -126,6 +127,8 @@ def _by_person(turn: LoggedTurn, feedback: Feedback, gathering: Gathering) -> It
         compared = gathering.others.get(other)
         if compared is None or not compared.reply:
             gathering.skip("compared with a turn that has no reply in the log")
+        elif comparable((compared.text,)) != comparable((turn.text,)):
+            gathering.skip("compared with the reply to other words")
         elif reward > 0:
             yield reply, compared.reply
         elif reward < 0:

@@ -1,13 +1,15 @@
 """`intent`: utterances with what they want: text, labels, and for each label its part and its slots. Pure.
 
 A label that a person corrected stands instead of what was understood, and keeps slots only if that label was among it.
-What was only guessed (by neither a sure head nor an engine) is left out with the rest of low confidence.
+What was only guessed (by neither a sure head nor an engine) is left out with the rest of low confidence;
+so is what answered a question, whose label is that of a scrap ("tomorrow at nine").
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pipeline.export.answering import answers
 from pipeline.export.rows import Draft, Gathering, Kind, Maker
 from pipeline.export.turns import LoggedTurn
 from schemas.intents import IntentLabel, Slots
@@ -25,6 +27,9 @@ def _rows(turn: LoggedTurn, gathering: Gathering) -> Iterator[Draft]:
     corrected = turn.feedback.intent if turn.feedback is not None else None
     if corrected is not None and corrected not in set(IntentLabel):
         gathering.skip("corrected to a label that there is none of")
+        return
+    if corrected is None and answers(turn):
+        gathering.skip("answer to a question")
         return
     if corrected is None and not turn.intents:
         gathering.skip("not classified")

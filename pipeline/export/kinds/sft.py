@@ -38,9 +38,13 @@ def _rows(turn: LoggedTurn, gathering: Gathering) -> Iterator[Draft]:
     if wanted is None or reason is not None:
         gathering.skip(str(reason))
         return
+    calls = called(turn)
+    if calls is None:
+        gathering.skip("answer to a question: the whole call of the skill is not in the log")
+        return
     answer, preferred = wanted
     system = gathering.system(turn)
-    messages = [*prompt(turn, system), *called(turn), message("assistant", answer)]
+    messages = [*prompt(turn, system), *calls, message("assistant", answer)]
     row: Row = {"messages": messages}
     if turn.tasks:
         row["tools"] = tools([str(outcome["skill"]) for _, outcome in turn.tasks], DESCRIPTIONS)

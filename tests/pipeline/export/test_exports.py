@@ -147,6 +147,48 @@ async def test_personal_data_is_masked_and_counted_unless_it_is_wanted(
         assert "Zoe" not in (tmp_path / "masked" / name).read_text()
 
 
+@pytest.mark.parametrize("kind", ["sft", "dpo", "feedback"])
+async def test_a_name_is_masked_in_a_correction_like_in_the_words_that_told_it(
+    talks: "Talks", exported: Exported, tmp_path: Path, kind: str
+) -> None:
+    turn = talks.say("Remind me to call Edda", "Whom shall you call?")
+    talks.judge(turn, correction="Shall I remind you that Edda waits?")
+
+    done = await exported(kind, tmp_path / "out", seed_kinds=(KINDS["feedback"],))
+
+    assert sum(done.rows.values()) == 1
+    told = b"".join(text for name, text in files(tmp_path / "out").items() if name.endswith(".jsonl")).decode()
+    assert "Edda" not in told
+    assert "[NAME_1] waits" in told
+    await exported(kind, tmp_path / "again", seed_kinds=(KINDS["feedback"],))
+    assert files(tmp_path / "again") == files(tmp_path / "out")
+
+
+async def test_names_from_all_of_a_conversation_are_masked_in_what_was_learned_and_in_later_turns(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    conversation = new_id()
+    talks.say("My name is Wilhelmina Oberst", "Hello!", conversation=conversation)
+    talks.say("tell me a joke", "No, Wilhelmina.", conversation=conversation, number=2)
+    last = talks.say("please write to Ines", "To whom?", conversation=conversation, number=3)
+    talks.judge(last, comment="she is called Berta: tell Berta Klein")
+    talks.learn(last, facets={"concise": 0.5}, reason="Wilhelmina Oberst likes Ines, and Klein too")
+    talks.say("who am I?", "You are Wilhelmina, not Ines.")
+
+    wanted = Wanted(since=NOON + timedelta(seconds=2))
+    await exported("persona", tmp_path / "persona", seed_kinds=(KINDS["persona"],), wanted=wanted)
+    await exported("sft", tmp_path / "sft", wanted=wanted)
+
+    persona, sft = (
+        b"".join(text for name, text in files(tmp_path / folder).items() if name.endswith(".jsonl")).decode()
+        for folder in ("persona", "sft")
+    )
+    assert (tmp_path / "persona" / "persona_updates.jsonl").is_file()
+    assert not any(name in persona for name in ("Wilhelmina", "Oberst", "Ines", "Klein"))
+    assert "Wilhelmina" not in sft
+    assert "not Ines" in sft, "in another conversation it may be anything"
+
+
 async def test_the_card_tells_the_counts_the_hashes_and_the_command(
     many: "Talks", exported: Exported, tmp_path: Path
 ) -> None:
@@ -373,3 +415,27 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
     return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+async def test_what_tells_names_comes_whole_however_little_fits_into_an_answer(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    for number in range(9):
+        talks.say(f"call Edda {number}", "Well.")
+        talks.judge(talks.say("nothing", "Yes."), comment="ask Klara")
+    await exported("sft", tmp_path / "out")
+    asked: list[int] = []
+
+    async def narrow(sql: str, parameters: Any = None) -> Table:
+        table = await talks.log.ask(sql, parameters)
+        asked.append(len(table.rows))
+        if len(table.rows) > 3:
+            raise QueryRefused(sql, "less")
+        return table
+
+    logs = [await LogReading.opened(ask) for ask in (talks.log.ask, narrow)]
+    whole, parts = [[one async for one in log.telling("live", None)] for log in logs]
+
+    assert len(whole) == 9 * 4, "what was said stands in three events of a turn, and one opinion of another"
+    assert parts == whole
+    assert max(asked) > 3

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,96 @@ async def test_an_answer_to_a_question_is_called_with_what_the_skill_made_of_it(
     }
 
 
+AT_NINE = When(text="tomorrow at nine", at=datetime(2026, 11, 21, 9, tzinfo=UTC))
+
+
+def reminded(due: str = "2026-11-21T10:00:00+01:00", **data: Any) -> TaskOutcome:
+    told = {"reminder": "r1", "title": "water the plants", "due_at": due, **data}
+    return TaskOutcome(skill=IntentLabel.CREATE_REMINDER, success=True, data=told, message="It is set.")
+
+
+@pytest.mark.parametrize("label", [IntentLabel.SCHEDULE_EVENT, IntentLabel.CREATE_REMINDER, IntentLabel.UNKNOWN])
+async def test_an_answer_with_a_time_is_called_with_the_whole_wish(
+    talks: "Talks", exported: Exported, tmp_path: Path, label: IntentLabel
+) -> None:
+    talks.say("tomorrow at nine", "It is set.", label=label, slots=Slots(when=AT_NINE), task=reminded())
+
+    await exported("sft", tmp_path / "out")
+
+    [row] = rows(tmp_path / "out")
+    arguments = row["messages"][2]["tool_calls"][0]["function"]["arguments"]
+    assert arguments == {"title": "water the plants", "when": "tomorrow at nine"}
+
+
+@pytest.mark.parametrize(
+    ("slots", "task"),
+    [
+        (Slots(), reminded()),
+        (Slots(when=AT_NINE), reminded("2026-11-22T09:00:00+00:00")),
+        (Slots(title="water the plants"), reminded()),
+        (Slots(when=AT_NINE), reminded().model_copy(update={"success": False})),
+        (Slots(), TaskOutcome(skill=IntentLabel.ADD_EXPENSE, success=True, data={"expense": "e"}, message="Added.")),
+        (Slots(), TaskOutcome(skill=IntentLabel.CREATE_NOTE, success=True, data={"dropped": True}, message="Dropped.")),
+    ],
+)
+async def test_an_answer_whose_whole_wish_the_log_does_not_tell_is_left_out(
+    talks: "Talks", exported: Exported, tmp_path: Path, slots: Slots, task: TaskOutcome
+) -> None:
+    label = task.skill if slots.title or task.skill == "add_expense" else IntentLabel.UNKNOWN
+    talks.say("an answer", task.message, label=IntentLabel(label), slots=slots, task=task)
+
+    done = await exported("sft", tmp_path / "out")
+
+    assert done.left_out == {"answer to a question: the whole call of the skill is not in the log": 1}
+
+
+async def test_a_whole_wish_is_no_answer(talks: "Talks", exported: Exported, tmp_path: Path) -> None:
+    slots = Slots(title="water the plants", when=AT_NINE)
+    said = "remind me to water the plants tomorrow at nine"
+    talks.say(said, "It is set.", label=IntentLabel.CREATE_REMINDER, slots=slots, task=reminded())
+
+    await exported("intent", tmp_path / "out")
+
+    assert [row["labels"] for row in rows(tmp_path / "out")] == [["create_reminder"]]
+
+
+async def test_answers_to_questions_are_no_intents_unless_they_were_corrected(
+    talks: "Talks", exported: Exported, tmp_path: Path
+) -> None:
+    answer: dict[str, Any] = {
+        "label": IntentLabel.SCHEDULE_EVENT,
+        "slots": Slots(when=AT_NINE),
+        "task": reminded(),
+    }
+    talks.say("tomorrow at nine", "It is set.", **answer)
+    talks.judge(talks.say("the day after, early", "It is set.", **answer), intent="unknown")
+
+    done = await exported("intent", tmp_path / "out")
+
+    assert [(row["text"], row["labels"]) for row in rows(tmp_path / "out")] == [("the day after, early", ["unknown"])]
+    assert done.left_out == {"answer to a question": 1}
+
+
+@pytest.mark.parametrize(
+    ("reply", "left_out"),
+    [
+        ("I'm not sure what to do with 'blue?'. I can keep reminders, and we can talk about anything.", 1),
+        ("I didn't understand that. When should I remind you of 'tea'?", 1),
+        ("I've done nothing about 'tea' yet; please say that again on its own.", 1),
+        ("Shall I set a reminder for 'tea'?", 0),
+    ],
+)
+async def test_that_nothing_was_understood_is_nothing_to_imitate_and_a_question_is(
+    talks: "Talks", exported: Exported, tmp_path: Path, reply: str, left_out: int
+) -> None:
+    fixed = EngineUse(backend="fixed", model="none")
+    talks.say("blue?", reply, label=IntentLabel.UNKNOWN, clarification=reply, engine=fixed)
+
+    done = await exported("sft", tmp_path / "out")
+
+    assert done.left_out == ({"not understood": 1} if left_out else {})
+
+
 async def test_a_correction_is_imitated_and_a_dislike_is_not(
     talks: "Talks", exported: Exported, tmp_path: Path
 ) -> None:
@@ -186,7 +277,7 @@ async def test_what_a_person_said_goes_before_the_score(
 async def test_two_turns_that_were_compared_make_a_pair(
     talks: "Talks", exported: Exported, tmp_path: Path, reward: float, better: str
 ) -> None:
-    other = talks.say("capital of France?", "It is Paris, on the Seine.")
+    other = talks.say("What is the capital of France", "It is Paris, on the Seine.")
     turn = talks.say("what is the capital of France?", "Paris.")
     talks.judge(turn, compared_with=other, reward=reward)
 
@@ -195,6 +286,17 @@ async def test_two_turns_that_were_compared_make_a_pair(
     [row] = rows(tmp_path / "out")
     assert row["prompt"][-1] == user("what is the capital of France?")
     assert row["chosen"] == [assistant(better)]
+
+
+async def test_replies_to_different_questions_are_no_pair(talks: "Talks", exported: Exported, tmp_path: Path) -> None:
+    other = talks.say("what is the capital of Spain?", "It is Madrid.")
+    turn = talks.say("what is the capital of France?", "Paris.")
+    talks.judge(turn, compared_with=other, reward=0.5)
+
+    done = await exported("dpo", tmp_path / "out")
+
+    assert rows(tmp_path / "out") == []
+    assert done.left_out == {"compared with the reply to other words": 1}
 
 
 async def test_intents_have_all_slots_and_a_corrected_label_overrides(
@@ -458,3 +560,19 @@ async def test_a_hypothesis_tells_how_the_person_liked_to_be_answered_at_that_ti
 
     [row] = rows(tmp_path / "out")
     assert row["context"]["persona_facets"] == [{"facet": "concise", "value": 0.7}]
+
+
+def test_what_was_not_understood_is_told_and_asked_again_in_the_routers_words() -> None:
+    from infra.state.questions import Question
+    from pipeline.export.choosing import AGAIN
+    from schemas.intents import Intent, IntentClassified
+    from stages.router.reply import compose
+
+    unclear = Intent(label=IntentLabel.UNKNOWN, confidence=0.9, text="blue")
+    question = Question(1, datetime(2026, 11, 20, tzinfo=UTC), unclear.model_dump_json(), "when", "When?", ())
+
+    again = compose(IntentClassified(text="blue", intents=(unclear,)), (), (), question, None)
+    first = compose(IntentClassified(text="blue", intents=(unclear,)), (), (), None, None)
+
+    assert again.clarification == f"{AGAIN} When?"
+    assert not str(first.clarification).endswith("?")

@@ -169,3 +169,34 @@ def test_the_people_of_a_story_keep_their_names() -> None:
     said = "She would call Elena Vasquez; it was Elena's birthday."
 
     assert Masking([], spoken=False).text(said, CONVERSATION) == said
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "masked"),
+    [
+        ("call Anna", "Anna is not at home", "[NAME_1] is not at home"),
+        ("call Anna Monday", "On Monday, Anna's in", "On Monday, [NAME_1]'s in"),
+        ("meet Tom Becker", "Tom and Becker", "[NAME_1] and [NAME_2]"),
+        ("my name is zelda", "Hello, Zelda!", "Hello, [NAME_1]!"),
+        ("my name is Anna Maria Schmidt", "Anna Maria Schmidt sings", "[NAME_1] sings"),
+        ("it is Ines’s birthday", "Ines is old", "[NAME_1] is old"),
+        ("ask Will", "I will not", "I will not"),
+    ],
+)
+def test_a_name_that_was_told_once_is_masked_everywhere_in_its_conversation(told: str, text: str, masked: str) -> None:
+    masking = Masking(["Maria"])
+
+    masking.learn({"text": [told]}, CONVERSATION)
+
+    assert masking.text(text, CONVERSATION) == masked
+
+
+def test_whoever_is_to_be_called_in_one_conversation_is_nobody_in_another_until_they_are_shared() -> None:
+    masking = Masking(())
+    masking.learn("visit Paris", "one")
+    masking.learn("my name is Wilhelmina Oberst", "one")
+
+    assert masking.text("Paris, Wilhelmina!", "two") == "Paris, [NAME_1]!"
+
+    masking.share("one", "two")
+    assert masking.text("Paris, Wilhelmina!", "two") == "[NAME_2], [NAME_1]!"
