@@ -187,3 +187,21 @@ def test_a_limit_that_is_none_is_refused(parley: Cli, one_line: OneLine, options
 
     assert refused.exit_code == 2
     assert one_line(refused).startswith("--limit: ")
+
+
+def test_several_processes_ask_at_once_while_turns_are_logged(parley: Cli, running_parley: "Parley") -> None:
+    """Five processes, one of whose questions has no end in sight: the others and the turn do not wait for it."""
+    endless = running_parley.start("log", "query", "SELECT count(*) FROM range(1000000000000) WHERE hash(range) = 3")
+    sql = "SELECT count(*) AS events, count(DISTINCT id) AS ids FROM events"
+    asking = [running_parley.start("log", "query", sql, "--format", "json") for _ in range(4)]
+
+    turn = json.loads(parley("say", "hello", "--no-speech", "--json").stdout)["turn_id"]
+    answers = [json.loads(process.communicate(timeout=60)[0]) for process in asking]
+
+    assert [process.returncode for process in asking] == [0, 0, 0, 0]
+    assert all(answer["events"] == answer["ids"] > 0 for answer in answers)
+    ended = f"SELECT count(*) AS n FROM turns WHERE turn = '{turn}' AND status = 'completed'"
+    running_parley.wait_for(lambda: json.loads(parley("log", "query", ended, "--format", "json").stdout)["n"] == 1)
+    assert endless.poll() in (None, 2), "it is still being answered, or was stopped at its limit"
+    endless.kill()
+    endless.wait()
