@@ -20,14 +20,12 @@ from pipeline.cli.exits import Exit
 from pipeline.cli.joining import joined, note
 from pipeline.cli.moments import MOMENT, moment
 from pipeline.cli.reaching_log import asking_and_telling
-from pipeline.replay.choosing import Wanted
-from pipeline.replay.diffing import CONTROL
-from pipeline.replay.replaying import PARALLEL, Outcome, Pace
+from pipeline.replay.choosing import CONTROL, PARALLEL, Wanted
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_token, checked_uuid7
 
 if TYPE_CHECKING:
-    pass
+    from pipeline.replay.replaying import Outcome, Pace
 
 app = typer.Typer(
     help="Run logged turns again through today's stages, as a run of its own, and compare.",
@@ -97,6 +95,7 @@ def replay(
     if context.invoked_subcommand is not None:
         return
     with exits.told():
+        from pipeline.replay.replaying import Pace
         from pipeline.replay.stages import first_and_later
 
         plain = configuration.load()
@@ -144,7 +143,7 @@ class _Order:
     run: str
     start: str
     changes: dict[str, str]
-    pace: Pace
+    pace: "Pace"
     is_control: bool = False
 
 
@@ -210,11 +209,12 @@ def _settings(changes: dict[str, str]) -> Settings:
     return running.model_copy(update={"engine": settings.engine}) if own_engine else running
 
 
-async def _replay(order: _Order, *, resume: bool, quiet: bool) -> Outcome:
+async def _replay(order: _Order, *, resume: bool, quiet: bool) -> "Outcome":
     from pipeline import engine_start
     from pipeline.engines import uses_shared
     from pipeline.replay import choosing, stages
     from pipeline.replay.diffing import begun_as, repeated_by
+    from pipeline.replay.replaying import Outcome
     from pipeline.replay.replaying import replay as run_again
     from pipeline.replay.run_log import RunLog
     from pipeline.replay.turn import Run
@@ -286,7 +286,7 @@ class _Progress:
         note(f"{self._run}: {done} of {total} turns, {done / (now - self._began):.1f} a second")
 
 
-def _tell(outcome: Outcome, *, as_json: bool) -> None:
+def _tell(outcome: "Outcome", *, as_json: bool) -> None:
     if as_json:
         told = {"run": outcome.run, "turns": outcome.turns, "completed": outcome.completed, "failed": outcome.failed}
         told |= {"left_out": dict(outcome.left), "events": outcome.events, "folded_otherwise": outcome.otherwise}

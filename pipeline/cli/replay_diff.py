@@ -14,7 +14,7 @@ from pipeline.cli import exits
 from pipeline.cli.exits import Exit
 from pipeline.cli.reaching_log import asking
 from pipeline.cli.tables import terminal_table
-from pipeline.replay.diffing import CONTROL
+from pipeline.replay.choosing import CONTROL
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_token
 

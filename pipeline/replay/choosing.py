@@ -9,6 +9,9 @@ from infra.event_log.port import QueryRefused, QueryStopped
 from pipeline.log_files import Ask
 from schemas.ids import LIVE_RUN
 
+PARALLEL: Final = 8  # turns at once: each stage does no more at once than a worker of it would
+CONTROL: Final = "{}-control"
+"""The run that does with the usual settings what a replay does with changed ones."""
 IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
 _NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 _PAGE: Final = """

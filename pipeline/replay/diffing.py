@@ -22,8 +22,6 @@ SIMILARITY_SAMPLED: Final = 0.6
 SIMILARITY_STEADY: Final = 0.8
 SIMILARITY_FROM: Final = 3  # replies: the mean of fewer says little
 CHANCE: Final = 0.05  # a share is exceeded when as many would come of it by chance no more often than this
-CONTROL: Final = "{}-control"
-"""The run that does with the usual settings what a replay does with changed ones."""
 AT_ONCE: Final = 256  # turns whose replies are placed together
 LATENCY: Final = """
 WITH pairs AS (

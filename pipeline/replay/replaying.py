@@ -11,7 +11,7 @@ from typing import Final
 from infra.blobs.port import BlobStore
 from pipeline import wiring
 from pipeline.log_files import Ask
-from pipeline.replay.choosing import Chosen
+from pipeline.replay.choosing import PARALLEL, Chosen
 from pipeline.replay.folding import Folding
 from pipeline.replay.logged import LoggedEvents
 from pipeline.replay.run_log import RunLog
@@ -21,7 +21,6 @@ from pipeline.replay.works import Left, Work, with_state, without_state
 from schemas.event import Blob
 from schemas.turns import SpeechTurnOpened, TurnCompleted
 
-PARALLEL: Final = 8  # turns at once: each stage does no more at once than a worker of it would
 USERS_AT_ONCE: Final = 200  # whose states are in memory, some 250 kB each
 PARALLEL_PACED: Final = 64  # of a replay that keeps the distances: as many as overlap
 
