@@ -6,7 +6,7 @@ fetches from it calls `append` and acknowledges when that has returned.
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +44,7 @@ from infra.worker_thread import WorkerThread
 REOPEN_WITHIN_S: Final = 5.0
 REOPEN_EVERY_S: Final = 0.05
 R = TypeVar("R")
+A = TypeVar("A", Table, Packed)
 W = TypeVar("W", Appended, TakenIn)
 
 
@@ -65,13 +66,17 @@ class LogReader:
         timeout_s: float | None = None,
     ) -> Table:
         """The answer to exactly one SELECT. Raises QueryRefused, QueryStopped; see Asking.ask."""
+        return await self._answered(sql, self._asking.ask(sql, parameters, limit_rows=limit_rows, timeout_s=timeout_s))
+
+    async def _answered(self, sql: str, answering: Awaitable[A]) -> A:
+        """The answer. What fails because of a file of the archive is told as such."""
         try:
-            return await self._asking.ask(sql, parameters, limit_rows=limit_rows, timeout_s=timeout_s)
+            return await answering
         except QueryRefused as refused:
             folder = str(archive_folder(self._path))
             if isinstance(refused, QueryStopped) or folder not in refused.expected or folder in sql:
                 raise
-            told = refused.expected[refused.expected.index(folder) :].splitlines()[0]
+            told = refused.expected[refused.expected.index(folder) :].splitlines()[0].rstrip('"')
             raise QueryRefused(sql, await self._unreadable(told)) from None
 
     async def _unreadable(self, told: str) -> str:
@@ -84,7 +89,7 @@ class LogReader:
         self, sql: str, parameters: Mapping[str, Parameter] | None = None, *, limit_rows: int | None = None
     ) -> Packed:
         """An answer that may be large. Raises QueryRefused, QueryStopped; see Asking.pack."""
-        return await self._asking.pack(sql, parameters, limit_rows=limit_rows)
+        return await self._answered(sql, self._asking.pack(sql, parameters, limit_rows=limit_rows))
 
     async def last_position(self, stream_name: str) -> int:
         """The highest sequence number recorded of the newest stream of this name."""

@@ -392,6 +392,17 @@ async def test_a_missing_file_is_told_does_not_stop_ingest_and_comes_back_when_i
     assert (await log.ask("SELECT count(payload) FROM events")).rows == ((23,),)
 
 
+async def test_a_missing_file_is_told_as_such_to_who_asks_for_a_large_answer(
+    three_days: tuple[EventLog, Said], clock: SetClock, a_file: Callable[[], Path], tmp_path: Path
+) -> None:
+    log, _ = three_days
+    await moved(log, clock)
+    a_file().rename(tmp_path / "aside")
+
+    with pytest.raises(QueryRefused, match=r"an archive that can be read, not .*\.parquet; ask again and 4 events"):
+        await log.pack("SELECT count(payload) FROM events")
+
+
 async def test_a_damaged_file_does_not_keep_what_comes_again_from_being_recorded(
     three_days: tuple[EventLog, Said], clock: SetClock, batch: AsBatch, a_file: Callable[[], Path]
 ) -> None:
