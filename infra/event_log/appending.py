@@ -21,7 +21,7 @@ from infra.event_log import columns
 from infra.event_log.archive import RECENT, Archive
 from infra.event_log.columns import Columns
 from infra.event_log.content import without_content
-from infra.event_log.duck import Connection, Error
+from infra.event_log.duck import Connection
 from infra.event_log.port import INVALID, Appended, Batch, StreamChanged, StreamIdentity
 
 INSERTED: Final = ", ".join(f'"{name}"' for name in Columns._fields)
@@ -88,13 +88,7 @@ class Appending:
         if self._in_doubt:
             self.read_progress()
         self._in_doubt = True
-        try:
-            done = self._append(batch, now)
-        except Error:
-            if not self.archive.settle(now):
-                raise
-            done = self._append(batch, now)  # without the archived file that could not be read
-        self.archive.settled()
+        done = self.archive.consulted(lambda: self._append(batch, now), now)
         self._in_doubt = False
         return done
 

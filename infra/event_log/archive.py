@@ -7,17 +7,18 @@ table, the view and the rows that leave `recent_events` change in one transactio
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from infra.event_log.duck import Connection, Error
 from infra.event_log.port import LogUnreadable, RemovedDay, archive_folder
 
+R = TypeVar("R")
 RECENT: Final = "main.recent_events"
 CHUNK_BYTES: Final = 1 << 20  # read at once for a hash
 CHANGED: Final = "its bytes have changed"
@@ -255,9 +256,16 @@ class Archive:
         self._mark(wrong, now)
         return bool(wrong)
 
-    def settled(self) -> None:
-        """All went well."""
+    def consulted(self, work: Callable[[], R], now: datetime) -> R:
+        """Do what may look into files; once more without one that could not be read, if that is why it failed."""
+        try:
+            done = work()
+        except Error:
+            if not self.settle(now):
+                raise
+            done = work()
         self._consulted.clear()
+        return done
 
     def _misplaced(self) -> dict[str, tuple[str, str]]:
         """Files that are missing or of another size than they were."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from infra.event_log.appending import INSERTED, STAGED_COLUMNS, Appending
 from infra.event_log.archive import RECENT
 from infra.event_log.content import without_content
-from infra.event_log.duck import Connection, Error
+from infra.event_log.duck import Connection
 from infra.event_log.lines import Imported
 from infra.event_log.port import IMPORTED, StreamIdentity, TakenIn
 
@@ -43,14 +43,7 @@ class Importing:
 
     def take_in(self, lines: Sequence[Imported], now: datetime) -> TakenIn:
         """Record what the log does not have; on the disk when this returns, and nothing of it when this raises."""
-        try:
-            done = self._take_in(lines, now)
-        except Error:
-            if not self._archive.settle(now):
-                raise
-            done = self._take_in(lines, now)  # without the archived file that could not be read
-        self._archive.settled()
-        return done
+        return self._archive.consulted(lambda: self._take_in(lines, now), now)
 
     def _take_in(self, lines: Sequence[Imported], now: datetime) -> TakenIn:
         self._appending.read_progress()
