@@ -83,7 +83,6 @@ def readme(told: Mapping[str, Any]) -> str:
     head = data_files(told)
     query = told["query"]
     loads = _LOADS.get(told["kind"])
-    masked = told["masked"]
     return "\n".join(
         [
             *head,
@@ -107,18 +106,7 @@ def readme(told: Mapping[str, Any]) -> str:
             *table(("why", "turns or pairs"), [*told["left_out"].items(), *told["duplicates"].items()]),
             *_prompts(told["system_prompts_of_today"]),
             "",
-            "## Personal data",
-            *(table(("masked as", "places"), list(masked.items())) if masked else [""]),
-            *(["nothing was found to mask"] if masked == {} else []),
-            "",
-            f"Not masked: {told['not_masked']}.",
-            "",
-            "## Files",
-            *table(
-                ("file", "rows", "bytes", "sha256"),
-                [(one["name"], one["rows"], one["bytes"], one["sha256"]) for one in told["files"]],
-            ),
-            "",
+            *masked_and_files(told),
             "`sources/` tells for each row the conversation and the turn that it came from; keep it to yourself.",
             "",
         ]
@@ -155,6 +143,25 @@ def _prompts(older: int) -> list[str]:
     return [
         "",
         f"{older} turns are told with today's system prompt: the log holds only the hash of their own.",
+    ]
+
+
+def masked_and_files(told: Mapping[str, Any]) -> list[str]:
+    """The lines of what was masked, and of the files."""
+    masked = told["masked"]
+    return [
+        "## Personal data",
+        *(table(("masked as", "places"), list(masked.items())) if masked else [""]),
+        *(["nothing was found to mask"] if masked == {} else []),
+        "",
+        f"Not masked: {told['not_masked']}.",
+        "",
+        "## Files",
+        *table(
+            ("file", "rows", "bytes", "sha256"),
+            [(one["name"], one["rows"], one["bytes"], one["sha256"]) for one in told["files"]],
+        ),
+        "",
     ]
 
 

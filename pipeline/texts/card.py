@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pipeline.export.card import data_files, duplicates, table
+from pipeline.export.card import data_files, duplicates, masked_and_files, table
 from pipeline.export.splitting import TEST_PERCENT, TEXT_SPLITS
 from pipeline.export.writing import Written
 from pipeline.texts.folder import Folder
@@ -96,7 +96,7 @@ def documents(prepared: Prepared) -> list[dict[str, Any]]:
 
 def readme(told: Mapping[str, Any]) -> str:
     """The card for people, with the head from which `datasets` knows the files."""
-    chunks, masked = told["chunks"], told["masked"]
+    chunks = told["chunks"]
     return "\n".join(
         [
             *data_files(told),
@@ -136,18 +136,7 @@ def readme(told: Mapping[str, Any]) -> str:
             "",
             f"{chunks['tokens_left_out']} tokens are in no row.",
             "",
-            "## Personal data",
-            *(table(("masked as", "places"), list(masked.items())) if masked else [""]),
-            *(["nothing was found to mask"] if masked == {} else []),
-            "",
-            f"Not masked: {told['not_masked']}.",
-            "",
-            "## Files",
-            *table(
-                ("file", "rows", "bytes", "sha256"),
-                [(one["name"], one["rows"], one["bytes"], one["sha256"]) for one in told["files"]],
-            ),
-            "",
+            *masked_and_files(told),
             f"The texts themselves, by their names and bytes: {told['sources_sha256']}. `sources/` tells for each row "
             "the file that it came from; keep it to yourself.",
             "",
