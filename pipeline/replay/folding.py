@@ -14,7 +14,7 @@ from infra.state.scope import scope_of
 from infra.state.sqlite import SqliteState, open_in_memory
 from pipeline.replay.logged import ENDS
 from schemas.chat import ReplyRequested
-from schemas.event import Event, Fact
+from schemas.event import Event, Fact, Meta
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
 from schemas.tasks import ReminderDue, TaskCompleted
@@ -98,9 +98,9 @@ class Folding:
                 if notes.text and (heard or isinstance(event.fact, TurnCompleted)):
                     async with user.state.transaction() as tx:
                         await history.record(tx, meta, notes.text, heard, meta.time)
-                await self._ended(event, user)
+                await self._ended(meta, user)
             case TurnFailed():
-                await self._ended(event, user)
+                await self._ended(meta, user)
 
     async def _act(self, notes: _Notes, user: _User, *, whole: bool) -> None:
         assert notes.classified is not None  # asked before
@@ -116,15 +116,14 @@ class Folding:
         except Exception as trouble:  # noqa: BLE001  # one turn of long ago must not keep all others from being run
             self.troubles.append(f"turn {event.meta.turn}: {type(trouble).__name__}: {trouble}")
 
-    async def _ended(self, event: Event[Fact], user: _User) -> None:
+    async def _ended(self, meta: Meta, user: _User) -> None:
         """Compare, and let go of what no later turn asks for: the state is copied for each turn that is run again."""
-        notes = self._notes.pop(event.meta.turn, None)
+        notes = self._notes.pop(meta.turn, None)
         if notes is not None and notes.logged != notes.folded:
             self.otherwise += 1
         async with user.state.transaction() as tx:
-            await inbox.forget_turn(tx, event.meta.turn)
-            scope = scope_of(event.meta.model_copy(update={"run": self._run}))
-            await history.shorten(tx, scope, event.meta.conversation, event.meta.number - HISTORY_KEPT)
+            await inbox.forget_turn(tx, meta.turn)
+            await history.shorten(tx, scope_of(meta), meta.conversation, meta.number - HISTORY_KEPT)
 
     async def _user(self, event: Event[Fact]) -> _User:
         key = (event.meta.tenant, event.meta.user)

@@ -75,6 +75,7 @@ async def replay(
     """
     await stages.prepare(spoken=chosen.spoken > 0, sounded=chosen.sounded > 0)
     outcome, began = Outcome(run.name, unfinished=chosen.unfinished), time.monotonic()
+    total = len(chosen.ids)
     places = asyncio.Semaphore(pace.parallel if pace.times is None else PARALLEL_PACED)
     blobs = await wiring.blobs_of(stages.settings, stages.bus) if STT in stages.names and chosen.spoken else None
 
@@ -87,7 +88,7 @@ async def replay(
                 outcome.completed += 1
             else:
                 outcome.failed += 1
-            tell(outcome.turns + outcome.left.total(), len(chosen.ids))
+            tell(outcome.turns + outcome.left.total(), total)
         finally:
             places.release()
 

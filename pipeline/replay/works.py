@@ -38,13 +38,11 @@ async def with_state(
 ) -> AsyncIterator[Work | Left]:
     """The turns in the order in which they ended, each with its state; their users' other turns only make the state."""
     begun: dict[str, Work] = {}
-    left: set[str] = set()
     waiting = set(ids)
     async for event in logged.of_users(sorted(users)):
         if isinstance(event, Unreadable):
             if event.turn in waiting:
                 waiting.discard(event.turn)
-                left.add(event.turn)
                 begun.pop(event.turn, None)
                 yield Left(event.turn, f"{event.type} cannot be read: {event.why}")
             continue
@@ -60,7 +58,7 @@ async def with_state(
             yield _whole(begun.pop(turn))
             if not waiting:
                 return
-    for turn in sorted(waiting - left):
+    for turn in sorted(waiting):
         yield Left(turn, "its end is not among what the log has of it")
 
 
