@@ -14,6 +14,9 @@ from schemas.errors import InvalidField, SchemaError
 Ask = Callable[[str, Mapping[str, Parameter]], Awaitable[Table]]
 TakeIn = Callable[[bytes], Awaitable[TakenIn]]
 
+IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
+NO_TURN: Final = "00000000-0000-0000-0000-000000000000"  # before all others
+UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
 SPAN_ROWS: Final = 20_000  # of the log that one question looks at
 PAGE_ROWS: Final = 500
 PAGE_CHARS: Final = 150_000  # of payloads; escaped twice, and with all else, it stays within an answer over the bus
@@ -33,6 +36,14 @@ class Wanted:
     def parameters(self) -> dict[str, Parameter]:
         """As PAGE_SQL takes them."""
         return {"run": self.run, "conversation": self.conversation, "from": self.since, "to": self.until}
+
+
+async def turn_ids(ask: Ask, sql: str, asked: Mapping[str, Parameter]) -> list[str]:
+    """All ids that a question gives by pages of IDS_PAGE, each `turn > $after`, in their order."""
+    ids: list[str] = []
+    while rows := (await ask(sql, {**asked, "after": ids[-1] if ids else NO_TURN})).rows:
+        ids += (str(turn) for (turn,) in rows)
+    return ids
 
 
 async def dumped(ask: Ask, wanted: Wanted) -> AsyncIterator[str]:

@@ -18,17 +18,15 @@ from infra.event_log.reports import EVER
 from pipeline.export.masking import CUES
 from pipeline.export.persona import Persona
 from pipeline.export.turns import EVENTS, HISTORY, Feedback, LoggedTurn, add, opinions
-from pipeline.log_files import Ask
+from pipeline.log_files import IDS_PAGE, UPTO, Ask, turn_ids
 from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN
 
-IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
 TURNS_PAGE: Final = 1_500  # at first: less once an answer did not fit
 BREATH_TURNS: Final = 25
 FEEDBACK_PAGE: Final = 1_000
 TELLING_PAGE: Final = 40_000  # events, of which few tell a name: less once an answer did not fit
 RUNS_NAMED: Final = 10  # the newest, where one is asked for that is not there
-_NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 
 TELLING_EVENTS: Final = (
     "TextTurnOpened",
@@ -40,7 +38,6 @@ TELLING_EVENTS: Final = (
     "PersonaUpdated",
 )
 
-UPTO: Final = "SELECT coalesce(max(log_seq), 0) FROM events"
 IDS: Final = f"""
 SELECT turn::VARCHAR FROM events
 WHERE run = $run AND type IN ('TextTurnOpened', 'SpeechTurnOpened') AND log_seq <= $upto AND time >= $since
@@ -238,13 +235,7 @@ class LogReading:
                 size.rows //= 2
 
     async def _ids(self, wanted: Wanted) -> list[str]:
-        ids: list[str] = []
-        while True:
-            after = ids[-1] if ids else _NO_TURN
-            table = await self._ask(IDS, {**self._bounds(wanted), "since": wanted.since, "after": after})
-            ids += (str(turn) for (turn,) in table.rows)
-            if not table.rows:
-                return ids
+        return await turn_ids(self._ask, IDS, {**self._bounds(wanted), "since": wanted.since})
 
     async def _page(self, ids: Sequence[str], wanted: Wanted) -> list[LoggedTurn]:
         asked = {

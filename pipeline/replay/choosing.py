@@ -1,19 +1,16 @@
 """Which turns of the log are run again."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from infra.event_log.port import QueryRefused, QueryStopped
-from pipeline.log_files import Ask
+from pipeline.log_files import IDS_PAGE, NO_TURN, Ask, turn_ids
 from schemas.ids import LIVE_RUN
 
 PARALLEL: Final = 8  # turns at once: each stage does no more at once than a worker of it would
 CONTROL: Final = "{}-control"
 """The run that does with the usual settings what a replay does with changed ones."""
-IDS_PAGE: Final = 9_000  # within the 10,000 rows of an answer, and the bytes that the bus carries
-_NO_TURN: Final = "00000000-0000-0000-0000-000000000000"
 _PAGE: Final = """
 SELECT turn::VARCHAR, tenant, "user", kind, status, opened_at, speech FROM turns
 WHERE run = $of AND turn > $after::UUID
@@ -69,7 +66,7 @@ def condition(where: str | None) -> str:
 async def chosen(ask: Ask, wanted: Wanted, leave_out: frozenset[str] = frozenset()) -> Chosen:
     """The turns that are wanted, without those to leave out and those that have not ended. Raises QueryRefused."""
     found = Chosen()
-    after, limit = _NO_TURN, IDS_PAGE
+    after, limit = NO_TURN, IDS_PAGE
     bounds = {"of": wanted.of, "conversation": wanted.conversation, "since": wanted.since, "until": wanted.until}
     while True:
         sql = _PAGE.format(where=condition(wanted.where), limit=limit)
@@ -98,19 +95,10 @@ async def chosen(ask: Ask, wanted: Wanted, leave_out: frozenset[str] = frozenset
 
 async def ended_in(ask: Ask, run: str) -> frozenset[str]:
     """The turns that have an end in a run."""
-    return frozenset(await _ids(ask, _DONE, run))
+    return frozenset(await turn_ids(ask, _DONE, {"run": run}))
 
 
 async def is_there(ask: Ask, run: str) -> bool:
     """Whether the log has anything of a run."""
     table = await ask("SELECT 1 FROM events WHERE run = $run LIMIT 1", {"run": run})
     return bool(table.rows)
-
-
-async def _ids(ask: Ask, sql: str, run: str) -> Sequence[str]:
-    ids: list[str] = []
-    while True:
-        table = await ask(sql, {"run": run, "after": ids[-1] if ids else _NO_TURN})
-        if not table.rows:
-            return ids
-        ids += (str(turn) for (turn,) in table.rows)

@@ -12,7 +12,7 @@ from typing import Final
 
 from infra.event_log.port import Json, Parameter, QueryRefused
 from infra.event_log.reports import EVER
-from pipeline.log_files import Ask
+from pipeline.log_files import UPTO, Ask
 from schemas.catalogue import decode
 from schemas.chat import ReplyRequested
 from schemas.errors import SchemaError
@@ -75,7 +75,7 @@ class LoggedEvents:
 
     @classmethod
     async def opened(cls, ask: Ask, of: str) -> "LoggedEvents":
-        table = await ask("SELECT coalesce(max(log_seq), 0) FROM events", {})
+        table = await ask(UPTO, {})
         return cls(ask, of, int(str(table.rows[0][0])))
 
     async def of_users(self, users: Sequence[tuple[str, str]]) -> AsyncIterator[Logged]:
