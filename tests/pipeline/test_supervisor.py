@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from infra.processes import alive
 from pipeline import topology
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Parley
 
     NewParley = Callable[..., Parley]
@@ -25,6 +24,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc"),
 ]
+ROOT = Path(__file__).parents[2]
 NOTHING_LEFT_WITHIN_S = 3.0
 
 
@@ -79,8 +79,16 @@ def test_it_ends_in_order_when_it_is_asked_to(new_parley: "NewParley", sign: sig
         assert "Traceback" not in (parley.data / "logs" / f"{name}.log").read_text()
 
 
-def test_it_can_be_stopped_before_it_is_ready(new_parley: "NewParley") -> None:
-    parley = new_parley().up()
+HELD_AT_ITS_START = """
+import signal, sys
+if "tts" in sys.orig_argv:
+    signal.pause()
+"""
+
+
+def test_it_can_be_stopped_before_it_is_ready(new_parley: "NewParley", tmp_path: "Path") -> None:
+    (tmp_path / "sitecustomize.py").write_text(HELD_AT_ITS_START)
+    parley = new_parley(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}").up()
     parley.wait_for(lambda: "bus        nats-server" in parley.told)
     children = below(parley)
 
