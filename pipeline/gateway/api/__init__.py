@@ -1,0 +1,1 @@
+"""The HTTP endpoints, one kind of thing a file."""

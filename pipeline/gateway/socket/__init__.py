@@ -1,0 +1,1 @@
+"""The WebSocket: schemas/socket, bound to the bus."""
