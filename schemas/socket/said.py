@@ -47,8 +47,8 @@ class Say(Frozen):
 class Microphone(Frozen):
     """Sound follows as binary frames, until `close` or another `microphone`.
 
-    `stream` names the sound from its first sample on. Who goes on after a lost connection names the same one, and begins
-    with the sample that the last `accepted` told (or with 0); what was accepted is not taken twice.
+    `stream` names the sound from its first sample on. Who goes on after a lost connection names the same one and begins
+    with the sample that the last `accepted` told (or with 0): what was accepted is not taken twice.
     """
 
     type: Literal["microphone"] = "microphone"
