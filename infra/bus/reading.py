@@ -115,7 +115,9 @@ class Reading:
     async def began(self, stream: str) -> datetime:
         """When a stream was made: places in it mean nothing in one that was made at another time."""
         with reaching(stream):
-            return (await self.js.stream_info(stream)).created
+            created = (await self.js.stream_info(stream)).created
+        assert created is not None  # the server tells it of each stream
+        return created
 
     async def extent(self, stream: str) -> Extent:
         """How much a stream holds now."""
