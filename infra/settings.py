@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from tzlocal import get_localzone_name
 
 from infra.environment_names import meant
+from infra.gateway_settings import GatewaySettings
 from infra.settings_refusals import one_line
 from schemas.errors import InvalidField, shown
 from schemas.ids import DEFAULT_TENANT, checked_token
@@ -308,6 +309,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     audio: AudioSettings = AudioSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    gateway: GatewaySettings = GatewaySettings()
 
     @field_validator("tenant", "user")
     @classmethod
@@ -412,7 +414,7 @@ def checked_vllm(changes: Mapping[str, Any]) -> VllmSettings:
 
 
 def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
 _HOLDING_OTHERS: Final = frozenset(

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 
 from schemas.errors import InvalidField, shown
 
-SECRETS: Final = ("api_key", "token")  # how the keys of secrets end
-SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine", "models"})
+SECRETS: Final = ("key", "token")  # how the keys of secrets end
+SECTIONS_WITH_SECRETS: Final = frozenset({"bus", "engine", "models", "gateway"})
 
 _Place = tuple[int | str, ...]
 

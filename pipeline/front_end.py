@@ -77,9 +77,17 @@ class FrontEnd:
         self._settings = settings
         self._clock = clock
 
-    def new_meta(self, *, conversation: str | None = None, user: str | None = None, speech: bool = True) -> Meta:
+    def new_meta(
+        self,
+        *,
+        conversation: str | None = None,
+        user: str | None = None,
+        speech: bool = True,
+        turn: str | None = None,
+        time_zone: str | None = None,
+    ) -> Meta:
         """The meta of a new turn. Raises pydantic.ValidationError for ids that are none."""
-        turn = new_id()
+        turn = turn or new_id()
         return Meta(
             id=turn,
             type="",
@@ -88,7 +96,7 @@ class FrontEnd:
             turn=turn,
             user=user or self._settings.user,
             time=self._clock.now(),
-            time_zone=self._settings.time_zone,
+            time_zone=time_zone or self._settings.time_zone,
             speech=speech,
         )
 
@@ -104,9 +112,8 @@ class FrontEnd:
         Raises BusFull (Parley is busy: nothing was accepted), BusUnavailable, NoEnd.
         """
         followed = FollowedTurn(meta)
-        event = Event[Fact].first(submission, meta.model_copy(update={"type": type(submission).__name__}))
         async with self._followed(meta) as coming:
-            await self._submit(event)
+            await self.submit(submission, meta)
             turn_s = self._settings.turn.timeout_s
             limit_s = turn_s * WAITING_MAX + END_GRACE_S  # so many turns may stand before it
             while followed.ended is None:
@@ -126,8 +133,12 @@ class FrontEnd:
                 await self._hear_apology(coming, followed, on_told)
         return followed
 
-    async def _submit(self, event: Event[Fact]) -> None:
-        """The same submission again while nobody knows whether the bus has it: a second copy counts for nothing."""
+    async def submit(self, submission: Fact, meta: Meta) -> None:
+        """Hand in a submission; the bus has it when this returns. The same again is a copy that counts for nothing.
+
+        Raises BusFull (Parley is busy: nothing was accepted), BusUnavailable.
+        """
+        event = Event[Fact].first(submission, meta.model_copy(update={"type": type(submission).__name__}))
         hop = Hop("front-end", traceparent=root(event.meta.turn))
         for attempt in range(1, SUBMIT_TRIES + 1):
             try:
@@ -185,7 +196,7 @@ class FrontEnd:
         update |= {"cause": None, "stage": "front-end", "deadline": None, "schema_version": SCHEMA_VERSION}
         meta = about.model_copy(update=update)
         async with self._followed(meta) as coming:
-            await self._submit(Event[Fact].first(said, meta))
+            await self.submit(said, meta)
             try:
                 async with asyncio.timeout(RECORDED_WITHIN_S):
                     while True:

@@ -39,6 +39,7 @@ SAYS: Final = (
     said.TurnCompleted,
     said.TurnFailed,
     said.TurnInterrupted,
+    said.ReplyCutShort,
     said.ApologyRequested,
     said.FeedbackRecorded,
     persona.PersonaUpdated,
@@ -73,7 +74,7 @@ class Keeper:
                 case intake.TextSubmitted() | intake.AudioSubmitted():
                     await self._accept(tx, event)
                 case intake.InterruptRequested() as request:
-                    await self._stop_on_request(tx, event.meta, request)
+                    await self._stop_on_request(tx, event, request)
                 case intake.FeedbackGiven() as given:
                     await self._refuse_others(tx, event.meta, given.about, "fact.about")
                     await self._refuse_others(tx, event.meta, given.compared_with, "fact.compared_with")
@@ -168,14 +169,31 @@ class Keeper:
         )
         await self._say(tx, submission, _OPENED, opened, number=turn.number, deadline=deadline)
 
-    async def _stop_on_request(self, tx: Books, meta: Meta, request: intake.InterruptRequested) -> None:
+    async def _stop_on_request(self, tx: Books, event: Event[Any], request: intake.InterruptRequested) -> None:
+        meta = event.meta
         turn = await turns.find(tx, meta)
         if turn is None and self._clock.now() - made_at(meta.turn_id) < STOPPED_AHEAD:
             # It still waits in the intake stream: it is ended before it begins, and ignored when it comes.
             await turns.insert(tx, Event[Fact].first(request, meta), "waiting", self._clock.now())
             turn = await turns.find(tx, meta)
-        if turn is not None and turn.status in ("open", "waiting") and turn.conversation == meta.conversation:
+        if turn is None or turn.conversation != meta.conversation:
+            return
+        if turn.status in ("open", "waiting"):
             await self._interrupt(tx, turn, request.reason, by=None, played=request.sentences_played)
+        elif turn.status == "completed" and turn.speech and request.sentences_played is not None:
+            await self._cut_short(tx, event, turn, request.sentences_played)
+
+    async def _cut_short(self, tx: Books, event: Event[Any], turn: Turn, played: int) -> None:
+        """The reply is whole, and was stopped while it was played: history keeps what was heard."""
+        meta = _submission(turn).meta
+        sentences = await turns.sentences(tx, meta)
+        if played >= len(sentences):
+            return
+        spoken = " ".join(_in_order(sentences, turn.speech)[:played])
+        await turns.set_ended(tx, meta, "interrupted")  # a second request finds nothing to stop
+        await history.correct(tx, meta, spoken)
+        cut = said.ReplyCutShort(reason=event.fact.reason, sentences_played=played, spoken=spoken)
+        await self._say(tx, event, _OPENED, cut, number=turn.number)
 
     async def _refuse_others(self, tx: Books, meta: Meta, about: str | None, field: str) -> None:
         """Whose a turn is is known while the books have it; a front-end can ask the log about older ones.

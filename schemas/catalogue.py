@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import pydantic
 
 from schemas import chat, intake, intents, persona, replay, speech, tasks, turns
-from schemas.errors import InvalidField, NewerSchema, SchemaError
+from schemas.errors import InvalidField, NewerSchema
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
 
 TURN_SUBMISSIONS: Final[tuple[type[Fact], ...]] = (intake.TextSubmitted, intake.AudioSubmitted)
@@ -31,6 +31,7 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     turns.TurnCompleted,
     turns.TurnFailed,
     turns.TurnInterrupted,
+    turns.ReplyCutShort,
     turns.ApologyRequested,
     speech.ApologySpoken,
     turns.StageFailed,
@@ -117,15 +118,22 @@ def checked(model: type[M], payload: bytes) -> M:
     try:
         return model.model_validate_json(payload)
     except pydantic.ValidationError as refused:
-        first = refused.errors(include_url=False)[0]
-        cause = first.get("ctx", {}).get("error")
-        field = ".".join(str(part) for part in first["loc"]) or "event"
-        if isinstance(cause, SchemaError) and isinstance(cause, InvalidField):
-            raise InvalidField(field, first.get("input"), cause.expected) from None
-        if first["type"] == "missing":
-            raise InvalidField(field, "(missing)", "a value: this field is required") from None
-        if first["type"] == "json_invalid":
-            told = first["msg"].removeprefix("Invalid JSON: ")
-            raise InvalidField(field, first.get("input"), f"an event as JSON ({told})") from None
-        expected = first["msg"].removeprefix("Input should be ")
-        raise InvalidField(field, first.get("input"), expected) from None
+        raise first_mistake(refused, "event", "an event") from None
+
+
+def first_mistake(refused: pydantic.ValidationError, whole: str, a_whole: str) -> InvalidField:
+    """The first thing that is wrong; `whole` is the field's name when all of it is, as in "event", "an event"."""
+    first = refused.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    field = ".".join(str(part) for part in first["loc"]) or whole
+    if isinstance(cause, InvalidField):
+        return InvalidField(field, first.get("input"), cause.expected)
+    if first["type"] == "missing":
+        return InvalidField(field, "(missing)", "a value: this field is required")
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        tags = first["ctx"].get("expected_tags", "a name")
+        return InvalidField("type", first["ctx"].get("tag", "(missing)"), f"one of {tags}")
+    if first["type"] == "json_invalid":
+        told = first["msg"].removeprefix("Invalid JSON: ")
+        return InvalidField(field, first.get("input"), f"{a_whole} as JSON ({told})")
+    return InvalidField(field, first.get("input"), first["msg"].removeprefix("Input should be "))

@@ -81,6 +81,19 @@ class TurnInterrupted(TurnEnd):
     spoken: str = ""
 
 
+class ReplyCutShort(Fact):
+    """A completed turn's reply was stopped while it was being played. `spoken` is what the person heard of it.
+
+    Sound is made faster than it is played, so most turns have completed when somebody speaks over their reply.
+    """
+
+    once: ClassVar[bool] = True
+    after_end: ClassVar[bool] = True
+    reason: str
+    sentences_played: Count
+    spoken: str
+
+
 class StageFailed(Fact):
     """A stage gave up on an event for good; the original lies in the dead-letter stream."""
 

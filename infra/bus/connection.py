@@ -168,14 +168,17 @@ class Bus(Publishing, Reading):
         return consumer
 
     @asynccontextmanager
-    async def follow(self, stream: str, subject: str, hearer: Hearer, *, from_now: bool = False) -> AsyncIterator[None]:
+    async def follow(
+        self, stream: str, subject: str, hearer: Hearer, *, from_now: bool = False, after: int = 0
+    ) -> AsyncIterator[None]:
         """Every message that a stream has and gets on a subject, in order, once, also over a lost connection.
 
-        `from_now`: only those that come from now on. Raises BusUnavailable when it cannot begin.
+        `from_now`: only those that come from now on; `after`: only those beyond this place. Raises BusUnavailable when
+        it cannot begin.
         """
         following = Following(self.js, stream, subject, hearer)
         with reaching(stream):
-            await following.begin(from_now=from_now)
+            await following.begin(from_now=from_now, after=after)
         self._on_reconnect.append(following.look_again)
         try:
             yield

@@ -34,11 +34,11 @@ class Following:
         self._last = 0  # the place of the message that was heard last
         self._looking: asyncio.Task[None] | None = None
 
-    async def begin(self, *, from_now: bool) -> None:
-        """Hear all that the stream has, or only what comes from now on."""
+    async def begin(self, *, from_now: bool, after: int = 0) -> None:
+        """Hear all that the stream has after a place, or only what comes from now on."""
         info = await self._js.stream_info(self._stream)
         self._created = info.created
-        self._last = info.state.last_seq if from_now else 0
+        self._last = info.state.last_seq if from_now else after
         await self._subscribe()
 
     async def end(self) -> None:

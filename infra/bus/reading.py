@@ -104,6 +104,21 @@ class Reading:
                 return False
         return True
 
+    async def newest(self, stream: str, subject: str) -> int:
+        """The place of the last message on a subject, which may hold wildcards; 0 when there is none."""
+        with reaching(stream):
+            try:
+                return int((await self.js.get_last_msg(stream, subject)).seq or 0)
+            except NotFoundError:
+                return 0
+
+    async def began(self, stream: str) -> datetime:
+        """When a stream was made: places in it mean nothing in one that was made at another time."""
+        with reaching(stream):
+            created = (await self.js.stream_info(stream)).created
+        assert created is not None  # the server tells it of each stream
+        return created
+
     async def extent(self, stream: str) -> Extent:
         """How much a stream holds now."""
         with reaching(stream):

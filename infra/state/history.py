@@ -34,6 +34,16 @@ async def record(tx: Transaction, meta: Meta, user: str, reply: str, time: datet
     )
 
 
+async def correct(tx: Transaction, meta: Meta, reply: str) -> None:
+    """Of the reply to the turn that `meta` names no more than this was heard; of nothing heard nothing is kept."""
+    turn = (meta.tenant, meta.run, meta.turn)
+    where = "tenant = ? AND run = ? AND turn = ?"
+    if reply:
+        await tx.execute(f"UPDATE history SET reply = ? WHERE {where}", reply, *turn)
+    else:
+        await tx.execute(f"DELETE FROM history WHERE {where}", *turn)
+
+
 async def recent(tx: Transaction, scope: Scope, conversation: str, before: int, limit: int) -> list[Said]:
     """The newest `limit` turns that this user had in the conversation before turn number `before`, oldest first."""
     rows = await tx.fetch(

@@ -18,7 +18,7 @@ from schemas.event import Event, Fact, Meta
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
 from schemas.tasks import ReminderDue, TaskCompleted
-from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
+from schemas.turns import ReplyCutShort, TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
 from stages.router.stage import RouterGiven, route
 
 REMINDERS_AT_ONCE = 100
@@ -99,6 +99,10 @@ class Folding:
                     async with user.state.transaction() as tx:
                         await history.record(tx, meta, notes.text, heard, meta.time)
                 await self._ended(meta, user)
+            case ReplyCutShort(spoken=heard):  # its turn has ended before
+                self._notes.pop(meta.turn, None)
+                async with user.state.transaction() as tx:
+                    await history.correct(tx, meta, heard)
             case TurnFailed():
                 await self._ended(meta, user)
 

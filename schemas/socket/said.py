@@ -28,6 +28,7 @@ class Hello(Frozen):
     version: Annotated[str, AfterValidator(_readable)]
     token: str | None = Field(default=None, max_length=TOKEN_MAX_CHARS, repr=False)  # or an Authorization header
     conversation: Uuid7 | None = None
+    stream: str | None = Field(default=None, max_length=100)  # as `welcome` told it; in another `after` is void
     after: Count | None = None  # the last `seq` that was seen; 0: all that is still there; None: from now on
     audio_after: Count | None = None  # sound only of what came after this `seq`; None: as `after`
     speech: bool = True  # replies are wanted as sound too
@@ -47,8 +48,8 @@ class Say(Frozen):
 class Microphone(Frozen):
     """Sound follows as binary frames, until `close` or another `microphone`.
 
-    `stream` names the sound from its first sample on. Who goes on after a lost connection names the same one, and begins
-    with the sample that the last `accepted` told (or with 0); what was accepted is not taken twice.
+    `stream` names the sound from its first sample on. Who goes on after a lost connection names the same one and begins
+    with the sample that the last `accepted` told (or with 0): what was accepted is not taken twice.
     """
 
     type: Literal["microphone"] = "microphone"

@@ -26,6 +26,7 @@ class Welcome(Frozen):
     version: str = VERSION
     conversation: Uuid7
     user: str
+    stream: str  # which stream `seq` counts in: the bus may come back without its data, and count anew
     after: Count  # messages with a larger `seq` follow
     speech: bool
     limits: Limits
@@ -171,6 +172,17 @@ class Ended(OfTurn):
     reason: str | None = None
 
 
+class CutShort(OfTurn):
+    """The reply of a turn that had ended was stopped while it was played; `reply` is what counts as heard."""
+
+    type: Literal["cut-short"] = "cut-short"
+    sentences_played: Count
+    reply: str
+
+
+Ends = Ended | CutShort
+
+
 class Recorded(OfTurn):
     """Feedback on this turn is on the record."""
 
@@ -209,7 +221,8 @@ class Pong(Frozen):
     id: str
 
 
-FromEvent = Opened | Transcript | Intents | Task | Clarification | Sentence | Audio | Stage | Ended | Recorded
+FromEvent = Opened | Transcript | Intents | Task | Clarification | Sentence | Audio | Stage | Ends | Recorded
+
 Told = Annotated[
     Welcome | CaughtUp | Accepted | Listening | Partial | FromEvent | Reminder | Problem | Pong,
     Field(discriminator="type"),

@@ -7,8 +7,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import BaseModel
 
-from infra.settings import Section, Settings, SettingsError, checked_prompts, load
+from infra.settings import Settings, SettingsError, checked_prompts, load
 
 SECRET = "sk-very-secret"
 Loads = Callable[..., Settings]
@@ -70,6 +71,7 @@ def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Load
     shipped = (Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8")
     used = re.sub(r"^#( *)(?=[a-z0-9_-]+: )", lambda found: found[1] if len(found[1]) > 1 else "", shipped, flags=re.M)
     used = used.replace(": {} ", ": ").replace(": {}\n", ":\n").replace("backend: auto", "backend: openai")
+    used = used.replace("auth: none", "auth: jwt")
     (tmp_path / "my-prompts").mkdir()
     (tmp_path / "my-key").write_text("k")
 
@@ -79,7 +81,7 @@ def test_each_key_has_an_example_there_that_can_be_used_as_it_stands(loads: Load
     assert settings.models["bge"].port == "score"
     assert settings.hf_token is not None
     assert settings.prices["qwen3-32b"].completion == Decimal("1.2")
-    sections = [section for section in vars(settings).values() if isinstance(section, Section)]
+    sections = [section for section in vars(settings).values() if isinstance(section, BaseModel)]
     left_out = {
         name for section in [settings, *sections] for name in type(section).model_fields if f"{name}:" not in used
     }
@@ -298,6 +300,9 @@ def test_bytes_that_are_no_text_are_told(loads: Loads, tmp_path: Path) -> None:
         f"bus: {{url: 'http://me:{SECRET}@bus:4222'}}",
         f"engine: {{base_url: 'ftp://me:{SECRET}@host'}}",
         f"bus: 'token {SECRET}'",
+        f"gateway: {{key: {SECRET}}}",
+        f"gateway: {{key: [{SECRET}]}}",
+        f"gateway: '{SECRET}'",
     ],
 )
 def test_a_refusal_shows_no_secret(refusal: Callable[..., str], config: str) -> None:

@@ -23,6 +23,7 @@ from schemas.tasks import TaskCompleted, TaskOutcome
 from schemas.turns import (
     ApologyRequested,
     FeedbackRecorded,
+    ReplyCutShort,
     SpeechTurnOpened,
     StageFailed,
     TextTurnOpened,
@@ -588,6 +589,35 @@ async def test_without_speech_what_was_chosen_counts_as_heard(keeper: Keeper, ta
     [ended] = await told(keeper, ann.stop(turn))
 
     assert ended.fact == TurnInterrupted(reason="enough", spoken="First.")
+
+
+@pytest.mark.parametrize(("played", "heard"), [(0, ""), (1, "First.")])
+async def test_a_reply_that_is_spoken_over_after_its_turn_has_ended_is_remembered_as_it_was_heard(
+    keeper: Keeper, talk: "Talk", state: State, played: int, heard: str
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.text("go on")
+    await told(keeper, turn, *ann.chosen(turn, "First.", "Second."), *ann.spoken(turn, "First.", "Second."))
+    assert await remembered(state, turn) == [("go on", "First. Second.")]
+
+    [cut] = await told(keeper, ann.stop(turn, played))
+
+    assert cut.fact == ReplyCutShort(reason="enough", sentences_played=played, spoken=heard)
+    assert cut.meta.number == 1
+    assert await remembered(state, turn) == ([("go on", heard)] if heard else [])
+    assert await told(keeper, ann.stop(turn, 1)) == []
+
+
+@pytest.mark.parametrize("played", [None, 2, 9])
+async def test_a_reply_that_was_played_to_its_end_was_not_cut_short(
+    keeper: Keeper, talk: "Talk", state: State, played: int | None
+) -> None:
+    ann = talk(speech=True)
+    turn = ann.text("go on")
+    await told(keeper, turn, *ann.chosen(turn, "First.", "Second."), *ann.spoken(turn, "First.", "Second."))
+
+    assert await told(keeper, ann.stop(turn, played)) == []
+    assert await remembered(state, turn) == [("go on", "First. Second.")]
 
 
 async def test_a_turn_that_waits_can_be_stopped_before_it_opens(keeper: Keeper, talk: "Talk") -> None:
