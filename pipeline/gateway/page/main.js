@@ -333,6 +333,7 @@ async function removeHistory() {
   notice(words.deleted);
 }
 
+if (matchMedia("(min-width: 62rem)").matches) $("things").open = true; // beside the conversation there is room
 wire();
 show();
 socket.connect();

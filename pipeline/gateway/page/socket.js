@@ -58,7 +58,7 @@ export class Socket {
   /** Connects anew, because what `hello` says has changed. Without `keep` in a new conversation. */
   renew(keep) {
     if (!keep) {
-      memory.drop("conversation", "seen", "unsent");
+      memory.drop("conversation", "stream", "seen", "unsent");
       this.#unsent.clear();
       this.#waiting = [];
       this.#seen = 0;
@@ -103,6 +103,7 @@ export class Socket {
       version: "1.0",
       token: memory.get("token"),
       conversation,
+      stream: memory.get("stream"),
       after: conversation ? this.#seen : null,
       audio_after: conversation && this.#heard !== null ? Math.max(this.#heard, this.#seen) : null,
       speech: this.speech,
@@ -144,7 +145,10 @@ export class Socket {
     memory.set("seen", Math.max(this.#seen, this.#heard ?? 0));
   }
 
-  #welcomed({ conversation, limits }) {
+  #welcomed({ conversation, stream, after, limits }) {
+    if (stream !== memory.get("stream")) this.#heard = null; // another stream counts anew
+    this.#seen = after;
+    memory.set("stream", stream);
     memory.set("conversation", conversation);
     this.open = true;
     this.onState("open");

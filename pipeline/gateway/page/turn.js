@@ -3,6 +3,8 @@ import { el } from "./dom.js";
 import { Waterfall } from "./waterfall.js";
 import { words } from "./words.js";
 
+const AFTERWARDS = ["recorded", "cut-short"]; // said after the end, so they have no place on the turn's time line
+
 export class Turn {
   waterfall = new Waterfall();
   #sentences = new Map(); // index -> node
@@ -67,8 +69,8 @@ export class Turn {
   }
 
   hear(message) {
-    this[`_${message.type}`]?.(message);
-    if (message.type === "recorded") return; // said long after the end, so it has no place on the turn's time line
+    this[`_${message.type.replace("-", "_")}`]?.(message);
+    if (AFTERWARDS.includes(message.type)) return;
     this.waterfall.add(message);
     this.#steps.hidden = false;
     this.#showTime();
@@ -112,7 +114,7 @@ export class Turn {
   _clarification({ question }) {
     this.node.classList.add("clarification");
     this.#who.textContent = words.asksBack;
-    this.#sentence(0, question);
+    if (!this.#sentences.size) this.#sentence(0, question);
   }
 
   _sentence({ index, text }) {
@@ -129,17 +131,25 @@ export class Turn {
 
   _ended({ outcome, reply }) {
     this.state = outcome;
-    if (outcome === "interrupted") {
-      for (const node of this.#sentences.values()) if (!reply.includes(node.textContent.trim())) node.append(unheard(node));
-      this.#told(words.interrupted);
-    } else if (outcome === "failed") this.#told(reply);
+    if (outcome === "interrupted") this.#cut(reply);
+    else if (outcome === "failed") this.#told(reply);
     else if (!this.#sentences.size && reply) this.#sentence(0, reply);
     this.#opinion ??= opinionNode(this, this.node.classList.contains("clarification"));
     this.#steps.before(this.#opinion);
   }
 
+  _cut_short({ reply }) {
+    this.state = "interrupted";
+    this.#cut(reply);
+  }
+
   _recorded() {
     this.#opinion?.querySelector(".recorded").replaceChildren(words.recorded);
+  }
+
+  #cut(heard) {
+    for (const node of this.#sentences.values()) if (!heard.includes(node.textContent.trim())) node.append(unheard(node));
+    this.#told(words.interrupted);
   }
 
   #sentence(index, text) {
@@ -181,9 +191,8 @@ function slotText(name, value) {
 
 function opinionNode(turn, open) {
   const recorded = el("span", { class: "recorded", role: "status" });
-  const thumb = (rating, sign) =>
-    el("button", { type: "button", class: "thumb", "aria-pressed": "false", "aria-label": words[rating], title: words[rating], onclick: press }, sign);
-  const thumbs = { up: thumb("up", "👍"), down: thumb("down", "👎") };
+  const thumb = (rating) => el("button", { type: "button", class: `thumb ${rating}`, "aria-pressed": "false", onclick: press }, words[rating]);
+  const thumbs = { up: thumb("up"), down: thumb("down") };
   function press({ currentTarget }) {
     for (const button of Object.values(thumbs)) button.setAttribute("aria-pressed", String(button === currentTarget));
     turn.act.feedback(turn, { rating: currentTarget === thumbs.up ? "up" : "down" });
