@@ -182,7 +182,9 @@ class Microphone:
     async def _tell(self, mine: _Open, state: str, sample: int, reason: str | None = None) -> None:
         at = mine.at_client(sample)
         await self._owner.tell(
-            told.Listening.model_validate({"stream": mine.asked.stream, "state": state, "at_sample": at, "reason": reason})
+            told.Listening.model_validate(
+                {"stream": mine.asked.stream, "state": state, "at_sample": at, "reason": reason}
+            )
         )
 
 

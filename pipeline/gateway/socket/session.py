@@ -257,7 +257,8 @@ class Session:
     async def _first_end(self, *tasks: "asyncio.Task[None]") -> None:
         """Wait until one of them ends, or `end` was called. Raises Ending."""
         try:
-            await asyncio.wait({*tasks, self._ending}, return_when=asyncio.FIRST_COMPLETED)
+            waits: set[asyncio.Future[Any]] = {*tasks, self._ending}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             if self._ending.done():
                 raise self._ending.result()
             for task in tasks:
