@@ -1,4 +1,4 @@
-"""Sound in and out: recordings of many kinds to float32 mono 16 kHz, PCM to WAV, several WAVs to one.
+"""Sound in and out: recordings of many kinds and streams to mono 16 kHz, PCM to WAV, several WAVs to one.
 
 Decodes with libsndfile (soundfile) and resamples with soxr, block by block, so that neither a long recording nor a
 small file that unpacks into a huge one takes more memory or time than the limits allow. Knows no model and no blob
@@ -45,6 +45,32 @@ class UnusableAudio(InvalidField):
     """The recording cannot be decoded or breaks a limit; sending it again would not help."""
 
     code = "unusable-audio"
+
+
+class StreamResampler:
+    """PCM s16le mono of one rate, piece by piece, to PCM s16le at RATE_HZ; behind by some milliseconds."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._stream = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="int16")
+
+    def feed(self, pcm: bytes) -> bytes:
+        """What is ready of the piece and those before; it holds whole samples."""
+        return pcm if self._stream is None else _resampled(self._stream, pcm, last=False)
+
+    def flush(self) -> bytes:
+        """What was still held back; then the stream begins anew."""
+        if self._stream is None:
+            return b""
+        rest = _resampled(self._stream, b"", last=True)
+        self._stream.clear()
+        return rest
+
+
+def samples_of(pcm: bytes) -> Samples:
+    """PCM s16le mono as samples between -1 and 1, shape (samples,)."""
+    samples: Samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
+    return samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +134,11 @@ def join_wavs(wavs: Sequence[bytes]) -> bytes:
             raise UnusableAudio(f"wavs[{at}].rate_hz", found_hz, f"{rate_hz}, like the first")
         pieces.append(pcm)
     return wav_of(b"".join(pieces), rate_hz)
+
+
+def _resampled(stream: soxr.ResampleStream, pcm: bytes, *, last: bool) -> bytes:
+    done: NDArray[np.int16] = stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=last)
+    return done.astype("<i2", copy=False).tobytes()
 
 
 def _check_header(sound: soundfile.SoundFile, limits: AudioLimits) -> None:

@@ -21,7 +21,7 @@ class GatewaySettings(BaseModel):
 
     enabled: bool = True  # part of `parley up`
     host: str = "127.0.0.1"
-    port: int | None = Field(default=8080, ge=0, le=65535)  # None or 0: any free one
+    port: int | None = Field(default=None, ge=0, le=65535)  # 0: any free one; None: 8080, or any when it is taken
 
     auth: Literal["none", "jwt"] = "none"
     key: SecretStr | None = None  # HS256
@@ -119,6 +119,11 @@ class GatewaySettings(BaseModel):
                     name, None, "what its tokens say, since jwks_file is set: its keys sign for others too"
                 )
         return self
+
+
+def web_address(host: str, port: int) -> str:
+    """Where a browser finds what listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -413,6 +413,15 @@ def checked_vllm(changes: Mapping[str, Any]) -> VllmSettings:
         raise SettingsError(one_line(refused, Settings)) from None
 
 
+def with_gateway(settings: "Settings", changes: Mapping[str, Any]) -> "Settings":
+    """The settings with some of the gateway's keys replaced, checked as if they stood in the file."""
+    try:
+        gateway = Settings.model_validate({"gateway": {**settings.gateway.model_dump(), **changes}}).gateway
+    except pydantic.ValidationError as refused:
+        raise SettingsError(one_line(refused, Settings)) from None
+    return settings.model_copy(update={"gateway": gateway})
+
+
 def _is_section(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 

@@ -20,6 +20,7 @@ from infra.bus.errors import BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import Clock, SystemClock
 from infra.event_log.port import EventLogError
+from infra.gateway_settings import web_address
 from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsError
 from infra.state.errors import StateError
@@ -46,12 +47,12 @@ class UnknownWorker(InvalidField):
     """There is no worker of this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__("worker", name, f"one of {', '.join(topology.PROCESSES)}")
+        super().__init__("worker", name, f"one of {', '.join(topology.SERVED)}")
 
 
 async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.Event) -> None:
     """Run one worker until `stop` is set. Raises UnknownWorker and whatever keeps it from starting."""
-    if name not in topology.PROCESSES:
+    if name not in topology.SERVED:
         raise UnknownWorker(name)
     clock = SystemClock()
     async with connected(address, f"parley-{name}") as bus:
@@ -60,6 +61,8 @@ async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.
             await _keep(settings, bus, clock, stop)
         elif name == topology.LOGGER:
             await _log(settings, bus, clock, stop)
+        elif name == topology.GATEWAY:
+            await _serve(settings, bus, clock, stop)
         else:
             await _work(name, settings, bus, clock, stop)
 
@@ -150,6 +153,20 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
             await keeping.run(stop)
         finally:
             telemetry.close()
+
+
+async def _serve(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
+    from pipeline.gateway.app import opened
+    from pipeline.gateway.serving import listening_socket, serve
+
+    bound = listening_socket(settings)
+    async with opened(settings, bus, clock) as (app, counts):
+        presence = await _present(topology.GATEWAY, bus, clock, lambda: {"port": bound.getsockname()[1], **counts()})
+        await Metrics(topology.GATEWAY, str(os.getpid()), counts).announce(bus)
+        serving = asyncio.create_task(serve(app, bound, settings, stop))
+        presence.ready = True
+        log.info("the gateway is ready at %s", web_address(*bound.getsockname()[:2]))
+        await serving
 
 
 async def _log(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:

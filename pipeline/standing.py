@@ -45,6 +45,7 @@ async def standing_of(bus: Bus, settings: Settings) -> Standing:
         for each in mine:
             counts.update(each.counts)
         workers.append(WorkerStanding(name, mine, behind, in_hand, dict(counts)))
+    gateways = tuple(each for each in present if each.name == topology.GATEWAY)
     engine, engine_ok = await _engine(settings)
     wrong = [
         f"no {worker.name} is running; start one with `parley stage {worker.name}`"
@@ -59,6 +60,7 @@ async def standing_of(bus: Bus, settings: Settings) -> Standing:
     wrong += [] if engine_ok else [engine]
     closed = await bus.why_intake_is_closed()
     wrong += [] if closed is None else [f"no turn is taken in: {closed}"]
+    workers += [WorkerStanding(each.name, (each,), 0, 0, each.counts) for each in gateways]
     return Standing(bus.url, bus.version, engine, tuple(workers), tuple(wrong))
 
 

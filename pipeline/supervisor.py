@@ -17,11 +17,12 @@ from typing import Final
 from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
+from infra.gateway_settings import web_address
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings
 from pipeline import engine_start, topology
 from pipeline.children import Child, Children, StartFailed, Tell
-from pipeline.presence import who_is_there
+from pipeline.presence import Present, who_is_there
 from pipeline.process import connected
 
 READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the start has failed
@@ -95,7 +96,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         until = loop.time() + READY_WITHIN_S
         ready: set[str] = set()
-        wanted = {child.name for child in self._children.all if child.name in topology.PROCESSES}
+        wanted = {child.name for child in self._children.all if child.name in topology.SERVED}
         async with connected(address, "parley-up") as bus:
             while wanted - ready:
                 if loop.time() > until:
@@ -104,8 +105,15 @@ class Supervisor:
                 for present in await who_is_there(bus, wait_s=0.2):
                     if present.ready and self._children.owns(present.pid) and present.name not in ready:
                         ready.add(present.name)
-                        self._tell(f"worker     {present.name} is ready (process {present.pid})")
+                        if present.name == topology.GATEWAY:
+                            self._tell_gateway(present)
+                        else:
+                            self._tell(f"worker     {present.name} is ready (process {present.pid})")
         await engine_start.until_it_answers(self._settings, engine, self._children, self._tell)
+
+    def _tell_gateway(self, gateway: Present) -> None:
+        address = web_address(self._settings.gateway.host, gateway.counts["port"])
+        self._tell(f"gateway    {address} is ready: open it in a browser (process {gateway.pid})")
 
     async def _restart_when_it_cannot_write(self, bus: Child) -> None:
         """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""

@@ -18,7 +18,10 @@ STAGE_NAMES: Final = ("stt", "intent", "router", "chat", "reranker", "tts")
 SAID_BESIDES: Final[dict[str, tuple[type[Fact], ...]]] = {"router": (ReminderDue,)}
 """What a stage's process says because of the clock and not of an event."""
 PROCESSES: Final = (KEEPER, *STAGE_NAMES, LOGGER)
-"""All that `parley up` starts besides bus and engine, one process each."""
+"""All workers, one process each: what a turn needs besides bus and engine."""
+GATEWAY: Final = "gateway"
+SERVED: Final = (*PROCESSES, GATEWAY)
+"""All that `parley up` starts besides bus and engine."""
 
 FRONT_ENDS: Final = "front-ends"
 FRONT_ENDS_HEAR: Final[tuple[type[Fact], ...]] = (

@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(running.up)
 app.command()(running.stage)
+app.command()(running.gateway)
 app.command()(turns.say)
 app.command()(turns.hear)
 app.command()(stopping.stop_turn)

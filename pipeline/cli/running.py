@@ -48,9 +48,10 @@ def up(
     with exits.told():
         os.umask(PRIVATE_UMASK)
         settings = configuration.checked_prompts(configuration.load())
-        names = tuple(topology.PROCESSES if only is None else (name.strip() for name in only.split(",")))
+        every = topology.SERVED if settings.gateway.enabled else topology.PROCESSES
+        names = tuple(every if only is None else (name.strip() for name in only.split(",")))
         for name in names:
-            if name not in topology.PROCESSES:
+            if name not in topology.SERVED:
                 raise UnknownWorker(name)
         settings = settings if engine is None else with_engine(settings, engine)
         if only is not None:
@@ -100,24 +101,40 @@ def _reminders_once() -> Listener:
 
 
 def stage(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(topology.PROCESSES)}.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(topology.SERVED)}.")],
 ) -> None:
     """Run one more worker of a stage, on the bus that is already there.
 
     Workers of one stage share its events, so a stage is scaled by starting it again.
     """
     with exits.told():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        if name not in topology.PROCESSES:
+        if name not in topology.SERVED:
             raise UnknownWorker(name)
-        settings = joined()
-        address = address_of(settings)
+        _run_one(name, joined())
 
-        async def until_stopped() -> None:
-            stop = asyncio.Event()
-            for sign in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-            await run(name, settings, address, stop)
 
-        uvloop.run(until_stopped())
+def gateway(
+    host: Annotated[
+        str | None, typer.Option("--host", help="Where to listen; beyond 127.0.0.1 tokens are needed.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="0: any free one.")] = None,
+) -> None:
+    """One more gateway (HTTP, WebSocket, page), on the bus that is already there. `parley up` starts one by itself."""
+    with exits.told():
+        asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        _run_one(topology.GATEWAY, configuration.with_gateway(joined(), asked))
+
+
+def _run_one(name: str, settings: configuration.Settings) -> None:
+    """One worker in this process, until a signal ends it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    address = address_of(settings)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+        await run(name, settings, address, stop)
+
+    uvloop.run(until_stopped())

@@ -1,5 +1,6 @@
-"""What all of a gateway works with; endpoints take it from `request.app.state.given`."""
+"""What all of a gateway works with; endpoints take it as a parameter of type `Given`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,9 @@ from infra.bus.connection import Bus
 from infra.clock import Clock
 from infra.settings import Settings
 from pipeline.front_end import FrontEnd
+from pipeline.gateway.ears import Ears
+from pipeline.gateway.socket.company import Company
+from pipeline.partials import PartialTranscripts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,9 @@ class Gateway:
     blobs: BlobStore
     clock: Clock
     front_end: FrontEnd
+    ears: Ears
+    partials: Callable[[], PartialTranscripts]  # a new one for each microphone
+    company: Company
 
 
 def given(connection: HTTPConnection) -> Gateway:

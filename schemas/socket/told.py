@@ -52,11 +52,14 @@ class Accepted(Frozen):
 
 
 class Listening(Frozen):
-    """What the listener makes of the microphone. `confirmed`: somebody really speaks, so an answer is interrupted."""
+    """What the listener makes of the microphone. `confirmed`: somebody really speaks, so an answer is interrupted.
+
+    `dropped`: it was no speech after all, and no turn is made of it; `over`: a turn is made, see `accepted`.
+    """
 
     type: Literal["listening"] = "listening"
     stream: Uuid7
-    state: Literal["open", "speech", "confirmed", "pause", "over", "closed"]
+    state: Literal["open", "speech", "confirmed", "pause", "dropped", "over", "closed"]
     at_sample: Count
     reason: Literal["end-of-turn", "silence", "longest", "closed"] | None = None  # why an utterance is over
 

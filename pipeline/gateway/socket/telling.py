@@ -41,6 +41,8 @@ def message_of(heard: Heard, seq: int) -> told.FromEvent | None:
             return _audio(common, spoken, index=0, last=True, apology=True)
         case turns.TurnEnd() as end:
             return _ended(common, end)
+        case turns.ReplyCutShort() as cut:
+            return told.CutShort(**common, sentences_played=cut.sentences_played, reply=cut.spoken)
         case turns.FeedbackRecorded():
             return told.Recorded(**common)
         case chat.ReplyGenerated(engine=engine) as generated:

@@ -1,0 +1,119 @@
+"""A gateway as one process: the socket it listens at, and uvicorn on the process's own loop."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from infra.private_files import write_private
+from infra.settings import Settings, SettingsError
+
+USUAL_PORT: Final = 8080
+BACKLOG: Final = 512
+FINISH_WITHIN_S: Final = 4.0  # requests that are in hand when it is stopped; sockets are told to come again
+KEEP_ALIVE_S: Final = 15
+WAITING_MAX_BYTES: Final = 256 * 1024  # of one socket's frames that nobody has read yet
+
+log = logging.getLogger("parley.gateway")
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own handling of signals: the process has that."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """A socket bound where the settings say; not listening yet.
+
+    Without a configured port: the one of last time, so that a page finds it again, else USUAL_PORT, else any free one.
+    Raises SettingsError when the configured one is taken or not allowed.
+    """
+    gateway = settings.gateway
+    if gateway.port is not None:
+        try:
+            return _bound(gateway.host, gateway.port)
+        except OSError as error:
+            said = error.strerror or str(error)
+            raise SettingsError(
+                f"gateway.port: {gateway.port} on {gateway.host} cannot be used ({said}); expected a free port, "
+                "0 for any, or gateway.enabled: false"
+            ) from None
+    for port in (_last_time(settings.data_dir), USUAL_PORT, 0):
+        if port is None:
+            continue
+        try:
+            return _bound(gateway.host, port)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES) or port == 0:
+                raise SettingsError(f"gateway.host: {gateway.host!r} cannot be listened at: {error.strerror}") from None
+    raise AssertionError("any free port was tried last")
+
+
+async def serve(app: FastAPI, bound: socket.socket, settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; what is in hand then is finished."""
+    limits = settings.gateway
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=limits.frame_max_kb * 1024,
+        ws_per_message_deflate=False,  # a megabyte a socket, for short texts and for sound
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        lifespan="off",
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(FINISH_WITHIN_S),
+        proxy_headers=False,
+        http="h11",
+    )
+    server = Server(config)
+    _remember(settings.data_dir, bound.getsockname()[1])
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    bound.setblocking(False)
+    return bound
+
+
+def _port_file(data_dir: Path) -> Path:
+    return data_dir / "run" / "gateway-port"
+
+
+def _last_time(data_dir: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        port = int(_port_file(data_dir).read_text())
+        return port if 0 < port < 65_536 else None
+    return None
+
+
+def _remember(data_dir: Path, port: int) -> None:
+    with contextlib.suppress(OSError):
+        _port_file(data_dir).parent.mkdir(parents=True, exist_ok=True)
+        write_private(_port_file(data_dir), str(port))

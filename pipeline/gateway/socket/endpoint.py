@@ -1,0 +1,46 @@
+"""`WS /ws`: from the first byte to `hello`. Who passes becomes a session; who does not is told why."""
+
+import logging
+
+from fastapi import APIRouter, WebSocket
+
+from infra.bus.errors import BusUnavailable
+from pipeline.gateway.given import Gateway, given
+from pipeline.gateway.socket.peer import Ending, Peer
+from pipeline.gateway.socket.problems import NotYours, problem_of
+from pipeline.gateway.socket.session import Session
+from schemas import socket as protocol
+from schemas.errors import InvalidField, SchemaError
+from schemas.socket import said
+
+router = APIRouter()
+log = logging.getLogger("parley.gateway.socket")
+
+
+@router.websocket("/ws")
+async def talk(socket: WebSocket) -> None:
+    """One client, from its connection to its end."""
+    gateway = given(socket)
+    await socket.accept()
+    peer = Peer(socket, gateway.blobs)
+    try:
+        await _served(gateway, peer)
+    except Ending as ending:
+        await peer.say_farewell(ending, None)
+    except SchemaError as error:
+        await peer.say_farewell(Ending(protocol.CLOSE_PROTOCOL, str(error)), problem_of(error, fatal=True))
+    except NotYours as error:
+        await peer.say_farewell(Ending(protocol.CLOSE_REFUSED, str(error)), problem_of(error, fatal=True))
+    except BusUnavailable as error:
+        await peer.say_farewell(Ending(protocol.CLOSE_AGAIN, str(error)), problem_of(error, fatal=True))
+
+
+async def _served(gateway: Gateway, peer: Peer) -> None:
+    hello = await peer.hear(gateway.settings.gateway.hello_within_s)
+    if not isinstance(hello, said.Hello):
+        found = getattr(hello, "type", "a binary frame")
+        raise InvalidField("type", found, "'hello': the first message says who you are")
+    user = gateway.settings.user
+    session = Session(gateway, peer, user, hello)
+    with gateway.company.joined(user, session):
+        await session.run()

@@ -1,0 +1,287 @@
+"""One client on the socket, from `welcome` to its end: what happens in its conversation goes out, what it says goes in.
+
+Follows the stream from where the client has got to, so nothing of it need be remembered here between two connections.
+Sound from the microphone is microphone.py's; who may connect was decided before.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from functools import partial
+from typing import Any, Final
+
+from infra.bus.delivery import TYPE, Delivery, Hop
+from infra.bus.errors import BusFull, BusUnavailable
+from infra.clock import new_id
+from infra.listening.listener import ListeningFailed
+from infra.tasks import cancelled
+from infra.weights import WeightsMissing
+from pipeline import judged_turns
+from pipeline.front_end import Told as Heard
+from pipeline.gateway.given import Gateway
+from pipeline.gateway.socket.microphone import Microphone
+from pipeline.gateway.socket.peer import CLOSED, Ending, Peer
+from pipeline.gateway.socket.playing import Playing
+from pipeline.gateway.socket.problems import NotYours, problem_of
+from pipeline.gateway.socket.telling import message_of, sound_of
+from schemas import socket as protocol
+from schemas import subjects
+from schemas.catalogue import arrived
+from schemas.errors import InvalidField, SchemaError
+from schemas.event import Event, Fact, Frozen, Meta
+from schemas.ids import LIVE_RUN, ConversationId
+from schemas.intake import FeedbackGiven, InterruptRequested, TextSubmitted
+from schemas.socket import said, told
+
+MISTAKES_MAX: Final = 20  # messages that are none of the protocol; then the client is not one of ours
+FEEDBACK_AT_ONCE: Final = 4
+
+log = logging.getLogger("parley.gateway.socket")
+
+
+class Session:
+    """One connection whose `hello` was accepted, for the user `user`."""
+
+    def __init__(self, given: Gateway, peer: Peer, user: str, hello: said.Hello) -> None:
+        self._given = given
+        self._peer = peer
+        self._user = user
+        self._hello = hello
+        self.conversation = hello.conversation or new_id()
+        self._seen = 0  # the place of the newest event that was told
+        self._catch_up_to = 0
+        self._audio_after = 0
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._aside: set[asyncio.Task[None]] = set()
+        self._mistakes = 0
+        self.playing = Playing(time.monotonic)
+        self._microphone = Microphone(self, given.front_end, given.ears.listener, given.partials)
+
+    async def run(self) -> None:
+        """Serve the client until one side ends it. Raises Ending, BusUnavailable (before `welcome`), NotYours."""
+        stream = subjects.stream_of(subjects.partition_of(ConversationId(self.conversation)))
+        subject = subjects.subject_of(*self._address, "*", "*")  # type: ignore[arg-type]  # all turns, all events
+        await self._refuse_foreign(stream, subject)
+        began = (await self._given.bus.began(stream)).isoformat()
+        newest = await self._given.bus.newest(stream, subject)
+        after = newest if self._hello.after is None else self._hello.after
+        if self._hello.stream not in (None, began):
+            after = 0  # the bus has come back without its data: places of then mean nothing
+        self._seen, self._catch_up_to = after, newest
+        self._audio_after = max(after, self._hello.audio_after or 0)
+        sending = asyncio.create_task(self._peer.run())
+        try:
+            await self._peer.tell(self._welcome(after, began))
+            async with self._given.bus.follow(stream, subject, self._heard, after=after):
+                if newest <= after:
+                    await self._peer.tell(told.CaughtUp(seq=after))
+                await self._first_end(sending, asyncio.create_task(self._hear()))
+        finally:
+            self.end(Ending(CLOSED, "the session is over"))
+            await self._microphone.end()
+            for task in (sending, *self._aside):
+                with contextlib.suppress(Ending):
+                    await cancelled(task)
+
+    def end(self, ending: Ending) -> None:
+        """Have `run` raise this."""
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def tell(self, message: Frozen) -> None:
+        """A message for the client; nothing is told once the end has begun."""
+        if self._ending.done():
+            return
+        try:
+            await self._peer.tell(message)
+        except Ending as ending:
+            self.end(ending)
+
+    def new_meta(self, *, turn: str | None = None, speech: bool | None = None) -> Meta:
+        """The meta of a turn in this conversation."""
+        return self._given.front_end.new_meta(
+            conversation=self.conversation,
+            user=self._user,
+            turn=turn,
+            speech=self._hello.speech if speech is None else speech,
+            time_zone=self._hello.time_zone,
+        )
+
+    async def stop(self, meta: Meta, reason: str, sentences_played: int | None) -> None:
+        """Ask for a turn to be stopped. Raises BusUnavailable."""
+        fact = InterruptRequested(reason=reason, sentences_played=sentences_played)
+        update = {"id": new_id(), "time": self._given.clock.now()}
+        await self._given.front_end.submit(fact, meta.model_copy(update=update))
+
+    async def spoken_over(self) -> bool:
+        """Somebody speaks: stop an answer that is being played; whether one was. Raises BusUnavailable."""
+        turn, played = self.playing.turn, self.playing.sentences_played
+        if turn is None or not self.playing.sounds:
+            return False
+        self.playing.stopped()
+        meta = await self._given.front_end.find(turn)
+        if meta is None or meta.user != self._user:
+            return False
+        await self.stop(meta, "spoken over", played)
+        return True
+
+    # Out
+
+    async def _heard(self, delivery: Delivery) -> None:
+        """One event of the conversation, in the order of the stream."""
+        seq = delivery.stream_seq
+        if seq < self._seen:
+            self.end(Ending(protocol.CLOSE_AGAIN, "the bus has come back without its data"))
+            return
+        try:
+            event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
+        except SchemaError:  # what somebody else has put there is no event of the conversation
+            event = None
+        if event is not None and event.meta.user == self._user:
+            await self._tell_event(event, Hop.read(delivery.headers), seq)
+        self._seen = seq
+        if 0 < self._catch_up_to <= seq:
+            self._catch_up_to = 0
+            await self.tell(told.CaughtUp(seq=seq))
+
+    async def _tell_event(self, event: Event[Fact], hop: Hop, seq: int) -> None:
+        heard = Heard(event, hop)
+        message = message_of(heard, seq)
+        if message is None:
+            return
+        sound = sound_of(heard) if seq > self._audio_after else None
+        try:
+            if isinstance(message, told.Audio) and sound is not None:
+                await self._peer.tell(message, sound, partial(self._on_its_way, message))
+            else:
+                await self._peer.tell(message)
+        except Ending as ending:
+            self.end(ending)
+
+    def _on_its_way(self, audio: told.Audio) -> None:
+        self.playing.sent(audio.turn, audio.index, audio.audio_s, last=audio.last)
+
+    # In
+
+    async def _hear(self) -> None:
+        limits = self._given.settings.gateway
+        while True:
+            try:
+                message = await self._peer.hear(limits.idle_s)
+                await self._take(message)
+            except (SchemaError, BusFull, BusUnavailable, NotYours, ListeningFailed, WeightsMissing) as error:
+                await self._peer.tell(problem_of(error))
+                if isinstance(error, SchemaError):
+                    self._count_mistake()
+
+    def _count_mistake(self) -> None:
+        self._mistakes += 1
+        if self._mistakes > MISTAKES_MAX:
+            raise Ending(protocol.CLOSE_PROTOCOL, f"more than {MISTAKES_MAX} messages were none of this protocol")
+
+    async def _take(self, message: Any) -> None:
+        match message:
+            case bytes() as sound:
+                await self._microphone.feed(sound)
+            case said.Say() as say:
+                await self._say(say)
+            case said.Microphone() as opened:
+                await self._microphone.open(opened)
+            case said.Close(discard=discard):
+                await self._microphone.close(discard=discard)
+            case said.Interrupt(turn=turn, sentences_played=played):
+                await self.stop(await self._own(turn), "stopped by the user", played)
+                self.playing.stopped()
+            case said.Played(turn=turn, index=index):
+                self.playing.heard(turn, index)
+            case said.Feedback() as feedback:
+                self._do_aside(self._give(feedback))
+            case said.Ping(id=ping):
+                await self._peer.tell(told.Pong(id=ping))
+            case said.Hello():
+                raise InvalidField("type", "hello", "any other message: who you are is known")
+
+    async def _say(self, say: said.Say) -> None:
+        meta = self.new_meta(turn=say.turn, speech=say.speech)
+        await self._given.front_end.submit(TextSubmitted(text=say.text, interrupts=say.interrupts), meta)
+        await self._peer.tell(told.Accepted(turn=meta.turn))
+
+    async def _give(self, feedback: said.Feedback) -> None:
+        """Hand in feedback; that it is on the record comes as an event."""
+        try:
+            fact = FeedbackGiven(about=feedback.turn, **feedback.model_dump(exclude={"type", "turn"}))
+            found = await judged_turns.find(self._given.bus, self._tenant, LIVE_RUN, feedback.turn)
+            if found is None or found.meta.user != self._user:
+                raise NotYours(feedback.turn)
+            judged_turns.refuse_unless_there(feedback.preferred, found)
+            update = {"id": new_id(), "time": self._given.clock.now(), "number": 0, "cause": None, "deadline": None}
+            await self._given.front_end.submit(fact, found.meta.model_copy(update={**update, "stage": "front-end"}))
+        except (SchemaError, ValueError, BusFull, BusUnavailable, NotYours) as error:
+            await self.tell(problem_of(error, feedback.turn))
+
+    async def _own(self, turn: str) -> Meta:
+        """The meta of a live turn of this user. Raises NotYours, BusUnavailable."""
+        meta = await self._given.front_end.find(turn)
+        if meta is None or meta.user != self._user:
+            raise NotYours(turn)
+        return meta
+
+    # The beginning and the end
+
+    async def _refuse_foreign(self, stream: str, subject: str) -> None:
+        """A conversation that somebody else has begun is not joined. Raises NotYours."""
+        if self._hello.conversation is None:
+            return
+        for _, message in await self._given.bus.messages(stream, subject, 1):
+            with contextlib.suppress(SchemaError):
+                event = arrived(message.subject, message.data, message.headers.get(TYPE))
+                if event.meta.user != self._user:
+                    raise NotYours(self.conversation)
+
+    def _welcome(self, after: int, stream: str) -> told.Welcome:
+        limits = self._given.settings.gateway
+        return told.Welcome(
+            conversation=self.conversation,
+            user=self._user,
+            after=after,
+            stream=stream,
+            speech=self._hello.speech,
+            limits=told.Limits(
+                frame_max_bytes=limits.frame_max_kb * 1024,
+                utterance_max_s=self._given.settings.stt.longest_s,
+                idle_s=limits.idle_s,
+            ),
+        )
+
+    async def _first_end(self, *tasks: "asyncio.Task[None]") -> None:
+        """Wait until one of them ends, or `end` was called. Raises Ending."""
+        try:
+            waits: set[asyncio.Future[Any]] = {*tasks, self._ending}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if self._ending.done():
+                raise self._ending.result()
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in tasks[1:]:
+                with contextlib.suppress(Ending):
+                    await cancelled(task)
+
+    def _do_aside(self, work: Any) -> None:
+        """Do what may take a while; the client may go on talking."""
+        if len(self._aside) >= FEEDBACK_AT_ONCE:
+            work.close()
+            raise InvalidField("type", "feedback", f"at most {FEEDBACK_AT_ONCE} at once; wait for `recorded`")
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    @property
+    def _tenant(self) -> str:
+        return self._given.settings.tenant
+
+    @property
+    def _address(self) -> tuple[str, str, str]:
+        return (self._tenant, LIVE_RUN, self.conversation)

@@ -1,0 +1,1 @@
+"""What the benches of the gateway share: clients on the socket, and where a gateway is."""
