@@ -12,6 +12,7 @@ from pipeline import wiring
 from pipeline.front_end import FrontEnd
 from pipeline.gateway.ears import Ears
 from pipeline.gateway.given import Gateway
+from pipeline.gateway.pages import page_router
 from pipeline.gateway.socket import endpoint
 from pipeline.gateway.socket.company import Company
 from pipeline.partials import PartialTranscripts
@@ -50,6 +51,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     )
     app.state.given = gateway
     app.include_router(endpoint.router)
+    app.include_router(page_router())
     return app
 
 
