@@ -17,6 +17,7 @@ from pipeline.cli import (
     report,
     running,
     stopping,
+    token,
     trace,
     turns,
 )
@@ -45,6 +46,7 @@ app.command()(looking.metrics)
 app.command()(looking.doctor)
 app.command()(trace.trace)
 app.command()(report.report)
+app.command()(token.token)
 app.add_typer(log.app, name="log")
 app.add_typer(export.app, name="export")
 app.add_typer(replay.app, name="replay")

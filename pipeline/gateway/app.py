@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from infra.bus.connection import Bus
 from infra.clock import Clock
 from infra.settings import Settings
+from infra.tokens import Authenticator
 from pipeline import wiring
 from pipeline.front_end import FrontEnd
 from pipeline.gateway.ears import Ears
@@ -23,6 +24,7 @@ Counts = Callable[[], Mapping[str, int]]
 @asynccontextmanager
 async def opened(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[tuple[FastAPI, Counts]]:
     """The application of one gateway, and what it counts; its connections are closed when the block ends."""
+    authenticator = Authenticator(settings)
     blobs = await wiring.blobs_of(settings, bus)
     company = Company()
     await company.listen(bus)
@@ -36,6 +38,7 @@ async def opened(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[tu
             ears=ears,
             partials=lambda: PartialTranscripts(bus),
             company=company,
+            authenticator=authenticator,
         )
         yield make_app(gateway), lambda: {"sockets": len(company)}
 

@@ -33,7 +33,7 @@ class Server(uvicorn.Server):
 
 
 def listening_socket(settings: Settings) -> socket.socket:
-    """A socket bound where the settings say; not listening yet.
+    """A socket that listens where the settings say.
 
     Without a configured port: the one of last time, so that a page finds it again, else USUAL_PORT, else any free one.
     Raises SettingsError when the configured one is taken or not allowed.
@@ -95,6 +95,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen(BACKLOG)  # who connects from now on waits until it is served
     except BaseException:
         bound.close()
         raise

@@ -44,10 +44,9 @@ _Waiting = tuple[Frozen, Blob | None, Callable[[], None] | None]  # with its sou
 class Peer:
     """One accepted socket. `run` sends; `hear` receives; `tell` queues."""
 
-    def __init__(self, socket: WebSocket, blobs: BlobStore, *, read_within_s: float = READ_WITHIN_S) -> None:
+    def __init__(self, socket: WebSocket, blobs: BlobStore) -> None:
         self._socket = socket
         self._blobs = blobs
-        self._read_within_s = read_within_s
         self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue(WAITING_MAX)
 
     async def hear(self, within_s: float) -> Any:
@@ -124,10 +123,10 @@ class Peer:
     async def _patience(self) -> AsyncIterator[None]:
         """A time limit whose passing means that the client does not read. Raises Ending."""
         try:
-            async with asyncio.timeout(self._read_within_s):
+            async with asyncio.timeout(READ_WITHIN_S):
                 yield
         except TimeoutError:
-            raise Ending(protocol.CLOSE_SLOW, f"nothing was read for {self._read_within_s:.0f} s") from None
+            raise Ending(protocol.CLOSE_SLOW, f"nothing was read for {READ_WITHIN_S:.0f} s") from None
 
 
 def message_of(text: str) -> Any:

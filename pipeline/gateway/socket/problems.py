@@ -3,6 +3,7 @@
 from typing import Final
 
 from infra.bus.errors import BusFull, BusUnavailable
+from infra.tokens import TokenRefused
 from schemas.errors import InvalidField, SchemaError
 from schemas.socket.told import Problem
 
@@ -38,6 +39,8 @@ def problem_of(error: Exception, turn: str | None = None, *, fatal: bool = False
             kind, title, status, retry_s = "busy", "Parley is busy: nothing was accepted", 503, BUSY_RETRY_S
         case BusUnavailable():
             kind, title, status, retry_s = "unavailable", "The message bus cannot be reached", 503, AWAY_RETRY_S
+        case TokenRefused():
+            kind, title, status, retry_s = "unauthorized", "Who you are is not known", 401, None
         case NotYours():
             kind, title, status, retry_s = "not-found", "No such turn or conversation", 404, None
         case _:

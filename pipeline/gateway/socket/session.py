@@ -16,6 +16,7 @@ from infra.bus.errors import BusFull, BusUnavailable
 from infra.clock import new_id
 from infra.listening.listener import ListeningFailed
 from infra.tasks import cancelled
+from infra.tokens import Identity
 from infra.weights import WeightsMissing
 from pipeline import judged_turns
 from pipeline.front_end import Told as Heard
@@ -41,12 +42,13 @@ log = logging.getLogger("parley.gateway.socket")
 
 
 class Session:
-    """One connection whose `hello` was accepted, for the user `user`."""
+    """One connection whose `hello` was accepted."""
 
-    def __init__(self, given: Gateway, peer: Peer, user: str, hello: said.Hello) -> None:
+    def __init__(self, given: Gateway, peer: Peer, who: Identity, hello: said.Hello) -> None:
         self._given = given
         self._peer = peer
-        self._user = user
+        self._user = who.user
+        self._expires_at = who.expires_at
         self._hello = hello
         self.conversation = hello.conversation or new_id()
         self._seen = 0  # the place of the newest event that was told
@@ -70,6 +72,7 @@ class Session:
             after = 0  # the bus has come back without its data: places of then mean nothing
         self._seen, self._catch_up_to = after, newest
         self._audio_after = max(after, self._hello.audio_after or 0)
+        self._end_with_the_token()
         sending = asyncio.create_task(self._peer.run())
         try:
             await self._peer.tell(self._welcome(after, began))
@@ -238,6 +241,13 @@ class Session:
                 event = arrived(message.subject, message.data, message.headers.get(TYPE))
                 if event.meta.user != self._user:
                     raise NotYours(self.conversation)
+
+    def _end_with_the_token(self) -> None:
+        """Whoever was let in by a token is let in for as long as that counts."""
+        if self._expires_at is not None:
+            left_s = max(0.0, (self._expires_at - self._given.clock.now()).total_seconds())
+            ending = Ending(protocol.CLOSE_REFUSED, "the token has expired; say hello with a new one")
+            asyncio.get_running_loop().call_later(left_s, self.end, ending)
 
     def _welcome(self, after: int, stream: str) -> told.Welcome:
         limits = self._given.settings.gateway

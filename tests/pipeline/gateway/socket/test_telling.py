@@ -14,10 +14,19 @@ from schemas.socket.told import TOLD
 GOLDEN = Path(__file__).parents[3] / "schemas" / "golden"
 UNTOLD = {"TextSubmitted", "AudioSubmitted", "ReminderDue"}
 OF_THEIR_OWN = {
-    **{"TextTurnOpened": "opened", "SpeechTurnOpened": "opened", "TranscriptReady": "transcript"},
-    **{"IntentClassified": "intents", "TaskCompleted": "task", "SentenceChosen": "sentence"},
-    **{"SpeechReady": "audio", "ApologySpoken": "audio", "ReplyCutShort": "cut-short", "FeedbackRecorded": "recorded"},
-    **{"TurnCompleted": "ended", "TurnFailed": "ended", "TurnInterrupted": "ended"},
+    "TextTurnOpened": "opened",
+    "SpeechTurnOpened": "opened",
+    "TranscriptReady": "transcript",
+    "IntentClassified": "intents",
+    "TaskCompleted": "task",
+    "SentenceChosen": "sentence",
+    "SpeechReady": "audio",
+    "ApologySpoken": "audio",
+    "ReplyCutShort": "cut-short",
+    "FeedbackRecorded": "recorded",
+    "TurnCompleted": "ended",
+    "TurnFailed": "ended",
+    "TurnInterrupted": "ended",
 }
 
 

@@ -1,0 +1,348 @@
+"""A client and the gateway on a real socket and a real bus; what stages say is said by the test."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from infra.blobs.files import FileBlobs
+from infra.clock import new_id
+from pipeline.wiring import BLOB_FOLDER
+from schemas import socket as protocol
+from schemas import subjects
+from schemas.event import Event, Fact
+from schemas.intake import InterruptRequested, TextSubmitted
+from schemas.speech import ModelUse, SpeechReady
+from schemas.tasks import ReminderDue
+from schemas.turns import TextTurnOpened, TurnCompleted
+from scripts.bench.talking.client import Client, connected_to
+
+if TYPE_CHECKING:
+    from tests.pipeline.gateway.conftest import Serve, Served
+
+    NewEvent = Callable[..., Event[Fact]]
+    Until = Callable[..., Awaitable[Any]]
+
+HELLO = {"type": "hello", "version": protocol.VERSION}
+
+
+async def refusal(address: str, *frames: str | bytes) -> tuple[dict[str, Any], int]:
+    """What a client is told that says this, and the code with which it is hung up on."""
+    async with connect(f"ws{address.removeprefix('http')}/ws") as socket:
+        for frame in frames:
+            await socket.send(frame)
+        told: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(20):
+                async for message in socket:
+                    told = json.loads(message)
+        except ConnectionClosed:
+            pass
+        assert socket.close_code is not None
+        return told, socket.close_code
+
+
+def types(client: Client) -> list[str]:
+    return [came.message["type"] for came in client.came]
+
+
+# The beginning
+
+
+async def test_whoever_says_hello_is_told_who_it_is_and_what_is_taken(served: "Served") -> None:
+    async with connected_to(served.address) as client:
+        [welcome, caught_up] = [came.message for came in client.came]
+
+    assert (welcome["type"], welcome["version"], welcome["user"]) == ("welcome", protocol.VERSION, "me")
+    assert welcome["limits"] == {"frame_max_bytes": 64 * 1024, "utterance_max_s": 120.0, "idle_s": 300.0}
+    assert caught_up == {"type": "caught-up", "seq": 0}
+
+
+@pytest.mark.parametrize(
+    ("frame", "field"),
+    [
+        (json.dumps({"type": "ping"}), "type"),
+        (b"\x00\x01", "type"),
+        ("not JSON", "message"),
+        ("[]", "message"),
+        (json.dumps({**HELLO, "version": "2.0"}), "hello.version"),
+        (json.dumps({**HELLO, "conversation": "mine"}), "hello.conversation"),
+        (json.dumps({**HELLO, "after": -1}), "hello.after"),
+    ],
+)
+async def test_what_is_no_hello_is_refused_with_the_reason(served: "Served", frame: str | bytes, field: str) -> None:
+    told, code = await refusal(served.address, frame)
+
+    assert (told["type"], told["status"], told["fatal"], told["field"]) == ("problem", 422, True, field)
+    assert code == protocol.CLOSE_PROTOCOL
+
+
+async def test_a_client_that_says_nothing_is_hung_up_on(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(hello_within_s=0.2)
+
+    told, code = await refusal(served.address)
+
+    assert (told, code) == ({}, protocol.CLOSE_PROTOCOL)
+
+
+async def test_a_session_in_which_nothing_is_said_ends(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(idle_s=0.2)
+
+    _, code = await refusal(served.address, json.dumps(HELLO))
+
+    assert code == protocol.CLOSE_PROTOCOL
+
+
+async def test_a_frame_that_is_too_large_ends_the_session(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(frame_max_kb=1)
+
+    _, code = await refusal(served.address, json.dumps(HELLO), b"\x00" * 2048)
+
+    assert code == protocol.CLOSE_TOO_BIG
+
+
+# What the client says
+
+
+async def test_a_typed_turn_is_accepted_when_the_bus_has_it(served: "Served") -> None:
+    turn = new_id()
+    async with connected_to(served.address, speech=False, time_zone="Europe/Berlin") as client:
+        await client.say("say", turn=turn, text="hello", interrupts=True)
+        accepted = await client.first("accepted")
+
+        [event] = await served.submitted()
+
+    assert accepted.message["turn"] == turn
+    assert event.fact == TextSubmitted(text="hello", interrupts=True)
+    meta = event.meta
+    assert (meta.turn, meta.conversation, meta.user) == (turn, client.conversation, "me")
+    assert (meta.speech, meta.time_zone) == (False, "Europe/Berlin")
+
+
+async def test_the_same_turn_said_again_is_one_turn(served: "Served") -> None:
+    turn = new_id()
+    for _ in range(2):
+        async with connected_to(served.address) as client:
+            await client.say("say", turn=turn, text="hello")
+            await client.first("accepted")
+
+    assert [event.meta.turn for event in await served.submitted()] == [turn]
+
+
+async def test_nonsense_is_told_as_such_and_the_session_goes_on(served: "Served", until: "Until") -> None:
+    async with connected_to(served.address) as client:
+        for frame in (
+            "{",
+            '{"type": "nix"}',
+            '{"type": "say", "text": ""}',
+            b"sound without a microphone",
+            json.dumps(HELLO),
+        ):
+            await client.socket.send(frame)
+        await client.say("ping", id="still there")
+        await until(lambda: types(client)[-1] == "pong")
+
+    problems = [came.message for came in client.came if came.message["type"] == "problem"]
+    assert [problem["status"] for problem in problems] == [422] * 5
+    assert [problem["field"] for problem in problems] == ["message", "type", "say.text", "frame", "type"]
+    assert not any(problem["fatal"] for problem in problems)
+
+
+async def test_a_client_that_says_nothing_but_nonsense_is_hung_up_on(served: "Served") -> None:
+    _, code = await refusal(served.address, json.dumps(HELLO), *[b"\xff\xfe"] * 50)
+
+    assert code == protocol.CLOSE_PROTOCOL
+
+
+async def test_a_turn_can_be_stopped(served: "Served", new_event: "NewEvent") -> None:
+    opened = await served.say(new_event(TextTurnOpened(text="go on"), user="me"))
+    async with connected_to(served.address, conversation=opened.meta.conversation) as client:
+        await client.say("interrupt", turn=opened.meta.turn, sentences_played=1)
+        await client.say("ping")
+        await client.first("pong")
+
+    [event] = await served.submitted(subjects.REQUEST_STREAM)
+    assert event.fact == InterruptRequested(reason="stopped by the user", sentences_played=1)
+    assert event.meta.turn == opened.meta.turn
+
+
+# What happens in the conversation
+
+
+async def test_what_happens_in_the_conversation_is_told_in_order_with_its_place(
+    served: "Served", new_event: "NewEvent"
+) -> None:
+    async with connected_to(served.address) as client:
+        await served.say(new_event(TextTurnOpened(text="elsewhere"), user="me"))
+        opened = await served.say(new_event(TextTurnOpened(text="hi"), user="me", conversation=client.conversation))
+        await served.say(opened.following("keeper", 1, TurnCompleted(reply="Hello.", sentences=1), datetime.now(UTC)))
+        await client.first("ended")
+
+    [first, second] = [came.message for came in client.came[2:]]
+    assert (first["type"], first["text"], first["seq"]) == ("opened", "hi", 2)
+    assert (second["type"], second["outcome"], second["reply"], second["seq"]) == ("ended", "completed", "Hello.", 3)
+    assert second["by"] == {"stage": "keeper", "queue_ms": 1.0, "work_ms": 2.0, "attempt": 1}
+
+
+async def test_sound_follows_the_message_that_announces_it(served: "Served", new_event: "NewEvent") -> None:
+    async with connected_to(served.address) as client:
+        spoken = await speech(served, new_event, client.conversation, b"RIFF sound")
+        audio = await client.first("audio")
+
+    assert (audio.message["size_bytes"], audio.sound) == (10, b"RIFF sound")
+    assert audio.message["turn"] == spoken.meta.turn
+
+
+async def test_sound_that_is_gone_is_told_without_it(served: "Served", new_event: "NewEvent") -> None:
+    async with connected_to(served.address) as client:
+        spoken = await speech(served, new_event, client.conversation, b"RIFF sound", kept=False)
+        await served.say(spoken.following("keeper", 1, TurnCompleted(reply="Hello.", sentences=1), datetime.now(UTC)))
+        audio = await client.first("audio")
+        await client.first("ended")
+
+    assert (audio.message["size_bytes"], audio.sound) == (0, b"")
+
+
+async def test_whoever_was_cut_off_gets_what_it_missed_once_and_from_any_gateway(
+    serve_gateway: "Serve", new_event: "NewEvent"
+) -> None:
+    one, other = await serve_gateway(), await serve_gateway()
+    conversation = new_id()
+    texts = ["one", "two", "three", "four"]
+    for text in texts[:2]:
+        await one.say(new_event(TextTurnOpened(text=text), user="me", conversation=conversation))
+    async with connected_to(one.address, conversation=conversation, after=0) as client:
+        assert [came.message.get("text") for came in client.came[1:]] == ["one", "two", None]
+        seen = client.came[2].message["seq"]
+    for text in texts[2:]:
+        await one.say(new_event(TextTurnOpened(text=text), user="me", conversation=conversation))
+
+    async with connected_to(other.address, conversation=conversation, after=seen) as client:
+        told = [came.message for came in client.came]
+
+    assert [message["type"] for message in told] == ["welcome", "opened", "opened", "caught-up"]
+    assert [message.get("text") for message in told[1:3]] == ["three", "four"]
+    assert told[3]["seq"] == told[2]["seq"]
+
+
+async def test_without_after_only_what_happens_from_now_on_is_told(served: "Served", new_event: "NewEvent") -> None:
+    before = await served.say(new_event(TextTurnOpened(text="before"), user="me"))
+    async with connected_to(served.address, conversation=before.meta.conversation) as client:
+        await served.say(new_event(TextTurnOpened(text="after"), user="me", conversation=client.conversation))
+        opened = await client.first("opened")
+
+    assert opened.message["text"] == "after"
+
+
+async def test_places_in_a_stream_that_is_gone_mean_nothing(served: "Served", new_event: "NewEvent") -> None:
+    opened = await served.say(new_event(TextTurnOpened(text="hi"), user="me"))
+    async with connected_to(
+        served.address, conversation=opened.meta.conversation, after=1_000, stream="2026-01-01T00:00:00+00:00"
+    ) as client:
+        assert client.came[0].message["after"] == 0
+        assert (await client.first("opened")).message["text"] == "hi"
+
+
+async def test_after_a_reload_old_answers_are_not_played_again(served: "Served", new_event: "NewEvent") -> None:
+    conversation = new_id()
+    await speech(served, new_event, conversation, b"RIFF old")
+    async with connected_to(served.address, conversation=conversation, after=0, audio_after=1) as client:
+        old = await client.first("audio")
+        await speech(served, new_event, conversation, b"RIFF new")
+        new = await client.first("audio", seq=2)
+
+    assert (old.message["size_bytes"], old.sound) == (0, b"")
+    assert new.sound == b"RIFF new"
+
+
+async def test_another_users_conversation_is_not_joined(served: "Served", new_event: "NewEvent") -> None:
+    opened = await served.say(new_event(TextTurnOpened(text="secret"), user="ann"))
+
+    told, code = await refusal(served.address, json.dumps({**HELLO, "conversation": opened.meta.conversation}))
+
+    assert (told["status"], told["fatal"], code) == (404, True, protocol.CLOSE_REFUSED)
+    assert "ann" not in json.dumps(told)
+
+
+async def test_what_another_user_says_in_the_conversation_is_not_told(served: "Served", new_event: "NewEvent") -> None:
+    async with connected_to(served.address) as client:
+        await served.say(new_event(TextTurnOpened(text="secret"), user="ann", conversation=client.conversation))
+        await served.say(new_event(TextTurnOpened(text="mine"), user="me", conversation=client.conversation))
+        opened = await client.first("opened")
+
+    assert opened.message["text"] == "mine"
+
+
+@pytest.mark.parametrize("kind", ["interrupt", "feedback"])
+async def test_another_users_turn_is_not_there(served: "Served", new_event: "NewEvent", kind: str) -> None:
+    opened = await served.say(new_event(TextTurnOpened(text="secret"), user="ann"))
+    async with connected_to(served.address) as client:
+        await client.say(kind, turn=opened.meta.turn, **({"rating": "up"} if kind == "feedback" else {}))
+        with pytest.raises(RuntimeError, match=r"No such turn|message bus"):
+            await client.first("pong")
+
+    assert await served.submitted(subjects.REQUEST_STREAM) == []
+
+
+async def test_a_reminder_that_falls_due_is_told_to_its_user_once(served: "Served", new_event: "NewEvent") -> None:
+    due = ReminderDue(reminder="r1", title="sleep", due_at=datetime.now(UTC), message="Time to sleep.")
+    async with connected_to(served.address) as client:
+        for event in (new_event(due, user="ann"), mine := new_event(due, user="me")):
+            await served.say(event)
+        await served.bus.client.publish(mine.subject, mine.encoded())
+        await client.first("reminder")
+        await client.say("ping")
+        await client.first("pong")
+
+    assert types(client)[2:] == ["reminder", "pong"]
+
+
+async def test_many_clients_of_one_conversation_all_hear_it(served: "Served", new_event: "NewEvent") -> None:
+    conversation = new_id()
+    async with asyncio.TaskGroup() as group, asyncio.timeout(30):
+
+        async def listen() -> str:
+            async with connected_to(served.address, conversation=conversation, after=0) as client:
+                found = await client.first("opened")
+                return str(found.message["text"])
+
+        listening = [group.create_task(listen()) for _ in range(10)]
+        await served.say(new_event(TextTurnOpened(text="to all"), user="me", conversation=conversation))
+
+    assert {task.result() for task in listening} == {"to all"}
+
+
+async def test_a_client_that_never_reads_is_left_and_the_others_are_served(
+    served: "Served", new_event: "NewEvent", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.gateway.socket.peer.READ_WITHIN_S", 0.5)
+    conversation = new_id()
+    sound = bytes(1024 * 1024)
+    deaf = connect(f"ws{served.address.removeprefix('http')}/ws", max_queue=1, max_size=None, close_timeout=0.1)
+    async with deaf as socket, connected_to(served.address, conversation=conversation, after=0) as client:
+        await socket.send(json.dumps({**HELLO, "conversation": conversation, "after": 0}))
+        for _ in range(30):
+            await speech(served, new_event, conversation, sound)
+        last = await speech(served, new_event, conversation, b"the last")
+        heard = await client.first("audio", turn=last.meta.turn)
+        await until(lambda: len(served.app.state.given.company) == 1)
+
+    assert heard.sound == b"the last"
+
+
+async def speech(
+    served: "Served", new_event: "NewEvent", conversation: str, sound: bytes, *, kept: bool = True
+) -> Event[Fact]:
+    """A sentence is spoken."""
+    blobs = FileBlobs(served.settings.data_dir / BLOB_FOLDER)
+    blob = await blobs.put(sound, "audio/wav")
+    if not kept:
+        await blobs.delete(blob)
+    voice = ModelUse(backend="test", model="test")
+    fact = SpeechReady(index=0, last=True, text="Hi.", audio=blob, rate_hz=24_000, audio_s=1.0, voice=voice)
+    return await served.say(new_event(fact, user="me", conversation=conversation, stage="tts"))
