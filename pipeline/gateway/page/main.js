@@ -11,8 +11,8 @@ import { microphoneWords, problemWords, words } from "./words.js";
 const LEVEL_EVERY_MS = 60;
 const FLOOR_DB = 50; // the meters begin so far below full scale
 
-const now = { connection: "connecting", user: null, live: false, busy: false, opening: false, hearing: false, interrupted: false, held: false };
-const history = new History();
+const now = { connection: "connecting", user: null, live: false, busy: false, opening: false, hearing: false, interrupted: false, held: false, joined: false };
+const history = new History(join);
 const conversation = new Conversation({ feedback, again });
 const socket = new Socket({
   url: Object.assign(new URL("/ws", location), { protocol: location.protocol.replace("http", "ws") }),
@@ -53,11 +53,12 @@ function caughtUp() {
 }
 
 function listening({ state, stream }) {
+  if (state === "open") now.opening = false;
   now.hearing = state === "speech" || state === "confirmed" || (state === "pause" && now.hearing);
   if (state === "confirmed" && player.playing) interrupt();
   if (state === "speech") now.interrupted = false;
   if (state === "closed") microphone.closed(stream);
-  if (state === "closed" || state === "open") conversation.forget();
+  if (["open", "dropped", "closed"].includes(state)) conversation.forget();
 }
 
 function accepted(message) {
@@ -72,7 +73,7 @@ function task(message) {
 }
 
 function audio(message) {
-  if (message.wav && socket.speech) player.add(message.turn, message.index, message.wav);
+  if (message.wav && socket.speech && (now.live || !now.joined)) player.add(message.turn, message.index, message.wav);
   conversation.hear(message);
 }
 
@@ -91,8 +92,10 @@ function reminder({ message }) {
 }
 
 function problem(message) {
-  if (message.turn && conversation.turn(message.turn)) conversation.hear(message);
+  if (conversation.turn(message.turn)?.state === "waiting") conversation.hear(message);
   if (message.status === 401) askForToken();
+  if (message.status === 404 && message.fatal) begin(); // the conversation of this tab is not this person's
+  if (microphone.on && now.opening && !message.turn) stopListening(true);
   if (message.retry_after_s) {
     now.busy = true;
     setTimeout(() => ((now.busy = false), show()), message.retry_after_s * 1000);
@@ -102,6 +105,7 @@ function problem(message) {
 
 function connectionIs(state) {
   now.connection = state;
+  if (state === "open") dismiss("/problems/unavailable", "refused");
   if (state !== "open") now.hearing = false;
   if (state === "refused" && $("sign-in").hidden) notice(words.refusedHere, "refused");
   show();
@@ -146,13 +150,15 @@ function interrupt() {
 async function listen(endsTurn) {
   now.opening = true;
   show();
-  await microphone.start(endsTurn).catch((error) => notice(microphoneWords(error), "microphone"));
-  now.opening = false;
-  show();
+  await microphone.start(endsTurn).catch((error) => {
+    now.opening = false;
+    notice(microphoneWords(error), "microphone");
+  });
+  show(); // until the gateway listens it is still opening
 }
 
-function stopListening() {
-  microphone.stop();
+function stopListening(discard = false) {
+  microphone.stop(discard);
   now.hearing = now.opening = false;
   show();
 }
@@ -189,16 +195,22 @@ function signIn(event) {
   memory.set("token", $("token").value.trim());
   $("token").value = "";
   dismiss();
-  socket.renew(true);
+  socket.renew();
 }
 
-function begin() {
-  stopListening();
+/** A new conversation, or one of before. */
+function begin(id = null) {
+  stopListening(true);
   player.stop();
   conversation.clear();
   dismiss();
-  Object.assign(now, { interrupted: false, busy: false });
-  socket.renew(false);
+  Object.assign(now, { interrupted: false, busy: false, joined: id !== null });
+  socket.begin(id);
+}
+
+function join(id) {
+  begin(id);
+  $("text").focus();
 }
 
 function signOut() {
@@ -255,14 +267,15 @@ function show() {
 
 /** A line above the composer, told at once; a newer one of the same kind takes its place. */
 function notice(text, kind = null) {
-  if (kind) document.querySelector(`[data-kind="${CSS.escape(kind)}"]`)?.remove();
+  if (kind) dismiss(kind);
   const line = el("div", { class: "notice", "data-kind": kind }, el("p", {}, text));
   line.append(el("button", { type: "button", onclick: () => line.remove() }, words.dismiss));
   $("notices").append(line);
 }
 
-function dismiss() {
-  $("notices").replaceChildren();
+/** Takes notices away: those of these kinds, or all. */
+function dismiss(...kinds) {
+  for (const line of [...$("notices").children]) if (!kinds.length || kinds.includes(line.dataset.kind)) line.remove();
 }
 
 function loudness(peak) {
@@ -299,7 +312,7 @@ function wire() {
   $("hold").checked = memory.get("hold") ?? false;
   $("aloud").checked = socket.speech;
   showOptions();
-  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (player.unlock(), document.querySelector('[data-kind="sound"]')?.remove()));
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (player.unlock(), dismiss("sound")));
   addEventListener("keydown", keyDown);
   addEventListener("keyup", keyUp);
   addEventListener("blur", release);
@@ -312,11 +325,11 @@ function wire() {
   $("aloud").onchange = () => {
     memory.set("speech", (socket.speech = $("aloud").checked));
     if (!socket.speech) player.stop();
-    socket.renew(true);
+    socket.renew();
   };
   $("sign-in").onsubmit = signIn;
   $("sign-out").onclick = signOut;
-  $("new").onclick = begin;
+  $("new").onclick = () => begin();
   $("report").onclick = report;
   $("refresh").onclick = refresh;
   $("things").ontoggle = refresh;
@@ -329,6 +342,7 @@ function wire() {
 
 async function removeHistory() {
   await history.remove(now.user);
+  await history.show(now.user);
   begin();
   notice(words.deleted);
 }

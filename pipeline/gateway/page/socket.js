@@ -55,18 +55,22 @@ export class Socket {
     socket.onclose = ({ code }) => socket === this.#socket && this.#lost(code);
   }
 
-  /** Connects anew, because what `hello` says has changed. Without `keep` in a new conversation. */
-  renew(keep) {
-    if (!keep) {
-      memory.drop("conversation", "stream", "seen", "unsent");
-      this.#unsent.clear();
-      this.#waiting = [];
-      this.#seen = 0;
-      this.#heard = null;
-    }
+  /** Connects anew, because what `hello` says has changed. */
+  renew() {
     this.#refused = false;
     this.#lost();
     this.connect();
+  }
+
+  /** Goes on with another conversation; null: a new one. */
+  begin(conversation) {
+    memory.drop("conversation", "unsent");
+    if (conversation) memory.set("conversation", conversation);
+    this.#unsent.clear();
+    this.#waiting = [];
+    this.#heard = memory.get("seen"); // places count through all conversations
+    this.#seen = 0;
+    this.renew();
   }
 
   /** Sends a message, or false when there is no connection. */

@@ -19,7 +19,7 @@ export const words = {
   speakHint: "Press Speak, or F2, and talk; a pause ends your turn. Escape stops the answer.",
   holdHint: "Hold Speak, or F2, while you talk. Escape stops the answer.",
   hold: "Hold to talk",
-  aloud: "Speak replies aloud",
+  aloud: "Replies aloud",
   message: "Type a message",
   send: "Send",
   stop: "Stop",
@@ -110,13 +110,20 @@ export const words = {
   nothing: { reminders: "No reminders.", notes: "No notes.", ledger: "Nobody owes anything." },
   due: (message) => `Reminder: ${message}`,
   at: (time) => clock.format(new Date(time)),
-  noTime: "no time set",
+  owes: ({ amount_minor: minor, currency }) => {
+    const money = new Intl.NumberFormat("en-GB", { style: "currency", currency });
+    const amount = money.format(Math.abs(minor) / 10 ** money.resolvedOptions().maximumFractionDigits);
+    return minor > 0 ? `owes you ${amount}` : `you owe ${amount}`;
+  },
+  goOn: "Go on",
+  goOnWith: (time) => `Go on with the conversation of ${words.at(time)}`,
   earlier: "Earlier conversations",
   noneEarlier: "No earlier conversations.",
   older: "Show older ones",
   deleteHistory: "Delete history …",
   deleteTitle: "Delete all of your history?",
-  deleteBody: "What you said and what was answered is removed for good. Reminders, notes and the ledger stay.",
+  deleteBody:
+    "What you said and were answered is forgotten: no later answer knows of it. Reminders, notes and the ledger stay. The log keeps its record for as long as this Parley is set to.",
   deleteYes: "Delete it",
   deleteNo: "Keep it",
   deleted: "Your history is deleted.",
@@ -130,11 +137,14 @@ export const words = {
   problems: {
     busy: (p) => `Parley is busy and did not take it. Try again${p.retry_after_s ? ` in ${Math.ceil(p.retry_after_s)} s` : " soon"}.`,
     "too-many": (p) => `That was too much at once. Wait${p.retry_after_s ? ` ${Math.ceil(p.retry_after_s)} s` : " a little"}, then go on.`,
-    unauthorized: () => "Your token is missing, wrong or has expired. Sign in with a new one.",
+    "not-found": () => "That is not yours, or is no longer there.",
+    unavailable: () => "A part of Parley cannot be reached at the moment. It is tried again.",
+    internal: () => "Something went wrong inside of Parley. “parley doctor” and its logs tell more.",
+    "token-missing": () => "Sign in to go on.",
+    "token-refused": () => "This token is wrong or has expired. Sign in with a new one.",
   },
   problem: (p) => [p.detail || p.title, p.expected ? `Wanted: ${p.expected}.` : ""].filter(Boolean).join(" "),
   refusedHere: "The gateway closed the connection. Reload the page to try again.",
-  noSuchConversation: "This conversation is not yours or is no longer there. Begin a new one.",
   unreachable: "Parley cannot be reached. Is it running?",
   microphone: {
     NotAllowedError: "The microphone is not allowed. Allow it for this page in the browser's settings, or type.",
