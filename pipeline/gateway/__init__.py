@@ -1,0 +1,1 @@
+"""The front door: Parley for browsers and programs, over HTTP and WebSocket."""
