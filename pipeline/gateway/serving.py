@@ -13,12 +13,12 @@ from fastapi import FastAPI
 
 from infra.private_files import write_private
 from infra.settings import Settings, SettingsError
+from pipeline.gateway import connections
 
 USUAL_PORT: Final = 8080
 BACKLOG: Final = 512
 FINISH_WITHIN_S: Final = 4.0  # requests that are in hand when it is stopped; sockets are told to come again
-KEEP_ALIVE_S: Final = 15
-WAITING_MAX_BYTES: Final = 256 * 1024  # of one socket's frames that nobody has read yet
+PING_EVERY_S: Final = 20.0  # on a socket; a client that is gone without a word is found out by the next one
 
 log = logging.getLogger("parley.gateway")
 
@@ -55,23 +55,14 @@ def listening_socket(settings: Settings) -> socket.socket:
 
 async def serve(app: FastAPI, bound: socket.socket, settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; what is in hand then is finished."""
-    limits = settings.gateway
     config = uvicorn.Config(
         app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="websockets-sansio",
-        ws_max_size=limits.frame_max_kb * 1024,
-        ws_per_message_deflate=False,  # a megabyte a socket, for short texts and for sound
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        **connections.options(settings.gateway, app.state.guard.limits),
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PING_EVERY_S,
         lifespan="off",
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(FINISH_WITHIN_S),
-        proxy_headers=False,
-        http="h11",
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
