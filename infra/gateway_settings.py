@@ -121,6 +121,17 @@ class GatewaySettings(BaseModel):
         return self
 
 
+def who_may(settings: GatewaySettings, user: str) -> str:
+    """The line with which a gateway says at its start who may come in; loud when anybody on this machine may."""
+    if settings.auth == "none":
+        return (
+            f"WARNING: no token is asked for (gateway.auth: none): everybody on this machine "
+            f"is {user!r} and may read and delete all; set gateway.auth: jwt, then `parley token`"
+        )
+    where = "this machine" if settings.on_loopback and not settings.trusted_proxies else "the network"
+    return f"tokens are asked for (gateway.auth: jwt), open to {where}"
+
+
 def web_address(host: str, port: int) -> str:
     """Where a browser finds what listens there."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -20,7 +20,7 @@ from infra.bus.errors import BusUnavailable
 from infra.bus.server import BusAddress
 from infra.clock import Clock, SystemClock
 from infra.event_log.port import EventLogError
-from infra.gateway_settings import web_address
+from infra.gateway_settings import web_address, who_may
 from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsError
 from infra.state.errors import StateError
@@ -166,6 +166,7 @@ async def _serve(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event
         serving = asyncio.create_task(serve(app, bound, settings, stop))
         presence.ready = True
         log.info("the gateway is ready at %s", web_address(*bound.getsockname()[:2]))
+        log.warning("%s", who_may(settings.gateway, settings.user))
         await serving
 
 

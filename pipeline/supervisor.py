@@ -17,7 +17,7 @@ from typing import Final
 from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
-from infra.gateway_settings import web_address
+from infra.gateway_settings import web_address, who_may
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings
 from pipeline import engine_start, topology
@@ -114,6 +114,7 @@ class Supervisor:
     def _tell_gateway(self, gateway: Present) -> None:
         address = web_address(self._settings.gateway.host, gateway.counts["port"])
         self._tell(f"gateway    {address} is ready: open it in a browser (process {gateway.pid})")
+        self._tell(f"gateway    {who_may(self._settings.gateway, self._settings.user)}")
 
     async def _restart_when_it_cannot_write(self, bus: Child) -> None:
         """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""

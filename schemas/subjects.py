@@ -16,6 +16,7 @@ REQUEST_STREAM = "PARLEY_REQUESTS"  # interruptions, feedback, persona updates, 
 EVENT_STREAM = "PARLEY_EVENTS"
 DEAD_STREAM = "PARLEY_DEAD"
 ADVISORY_STREAM = "PARLEY_ADVISORIES"
+AUDIT_STREAM = "PARLEY_AUDIT"  # who read or deleted what of whom
 
 
 @dataclass(frozen=True, slots=True)

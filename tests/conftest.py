@@ -201,7 +201,7 @@ def outside() -> dict[str, str]:
     """The environment without anything that configures Parley."""
     ours = ("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE", "VLLM_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "PYTHONPATH": str(Path(__file__).parents[1])}
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[1]), "PARLEY_GATEWAY__ENABLED": "false"}
 
 
 @dataclass

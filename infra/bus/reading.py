@@ -65,19 +65,29 @@ class Reading:
                 found.append((seq, arrived(message.subject, message.data, message.headers.get(delivery.TYPE))))
         return found
 
-    async def messages(self, stream: str, subject: str, limit: int | None = None) -> list[tuple[int, Stored]]:
-        """What a stream holds now on a subject (wildcards allowed), with each message's place, oldest first."""
-        with reaching(stream):
-            return await self._read(stream, subject, limit)
+    async def messages(
+        self, stream: str, subject: str, limit: int | None = None, *, since: datetime | None = None
+    ) -> list[tuple[int, Stored]]:
+        """What a stream holds now on a subject (wildcards allowed), with each message's place, oldest first.
 
-    async def _read(self, stream: str, subject: str, limit: int | None) -> list[tuple[int, Stored]]:
+        `since`: only what it has got from then on.
+        """
+        with reaching(stream):
+            return await self._read(stream, subject, limit, since)
+
+    async def _read(
+        self, stream: str, subject: str, limit: int | None, since: datetime | None
+    ) -> list[tuple[int, Stored]]:
         # Up to the last message by its place: a new consumer's own count may leave out what was stored just before.
         try:
-            last = (await self.js.get_last_msg(stream, subject)).seq or 0
+            newest = await self.js.get_last_msg(stream, subject)
         except NotFoundError:
             return []
+        last = newest.seq or 0
+        if since is not None and newest.time is not None and newest.time < since:
+            return []
         found: list[tuple[int, Stored]] = []
-        async with self._reader(stream, subject) as pull:
+        async with self._reader(stream, subject, since) as pull:
             while (limit is None or len(found) < limit) and (not found or found[-1][0] < last):
                 wanted = READ_BATCH if limit is None else min(READ_BATCH, limit - len(found))
                 found += [
@@ -188,9 +198,12 @@ class Reading:
             if error.err_code != _NO_SUCH_MESSAGE:
                 raise BusUnavailable(f"{stream}: {error.description}") from error
 
-    def _reader(self, stream: str, subject: str) -> AbstractAsyncContextManager[JetStreamContext.PullSubscription]:
+    def _reader(
+        self, stream: str, subject: str, since: datetime | None
+    ) -> AbstractAsyncContextManager[JetStreamContext.PullSubscription]:
         config = ConsumerConfig(
-            deliver_policy=DeliverPolicy.ALL,
+            deliver_policy=DeliverPolicy.ALL if since is None else DeliverPolicy.BY_START_TIME,
+            opt_start_time=since,
             ack_policy=AckPolicy.NONE,
             mem_storage=True,
             inactive_threshold=30.0,

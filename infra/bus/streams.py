@@ -29,11 +29,15 @@ EVENTS_MAX_BYTES = 8 << 30  # a named end: publishing is refused there, nothing 
 MESSAGE_MAX_BYTES = 2 * PAYLOAD_MAX_BYTES  # with headers; so that whatever is accepted also fits a dead letter
 DEAD_MAX_BYTES = 256 << 20
 DEAD_MAX_AGE = timedelta(days=30)
+AUDIT_MAX_BYTES = 1 << 30  # some two million records; beyond it the oldest go
+AUDIT_RECORD_MAX_BYTES = 16 << 10
+AUDIT_MAX_AGE = timedelta(days=400)  # a year, and time to look back on it
 MAX_DELIVER = 5
 ACK_WAIT_S = 10.0  # a worker that neither finishes nor says "still working" for this long has died
 MAX_ACK_PENDING = 1_000
 
 DEAD_SUBJECT = "parley.dead"
+AUDIT_SUBJECT = "parley.audit"
 CLOSED = "closed: "  # how the description of a closed stream begins; the reason follows
 _CANNOT_BE_UPDATED = frozenset({10012})  # JetStream: the consumer exists and one of its settings is fixed for ever
 _ADVISORIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"
@@ -84,6 +88,18 @@ async def declare_streams(js: JetStreamContext, duplicate_window: timedelta = DU
             max_age=DEAD_MAX_AGE.total_seconds(),
             duplicate_window=window_s,
             storage=StorageType.FILE,
+        ),
+        StreamConfig(
+            name=subjects.AUDIT_STREAM,
+            subjects=[f"{AUDIT_SUBJECT}.>"],
+            discard=DiscardPolicy.OLD,
+            max_bytes=AUDIT_MAX_BYTES,
+            max_age=AUDIT_MAX_AGE.total_seconds(),
+            max_msg_size=AUDIT_RECORD_MAX_BYTES,
+            duplicate_window=window_s,
+            storage=StorageType.FILE,
+            deny_delete=True,  # nobody takes a record back
+            deny_purge=True,
         ),
         StreamConfig(
             name=subjects.ADVISORY_STREAM,

@@ -32,6 +32,7 @@ class EndOfTurn:
         """Load the model (about 0.2 s, 30 MB). Raises infra.weights.WeightsMissing."""
         self._model = Model(weights.path_of(SMART_TURN))
         self._log_mel = FeatureExtractor(sampling_rate=RATE_HZ, chunk_length=SEEN_S)
+        self.probability(np.zeros(SEEN, np.float32))  # the first call takes several times as long as the others
 
     def probability(self, samples: Samples) -> float:
         """That the speaker is finished, 0 to 1. Samples: mono at RATE_HZ, shape (n,); the last SEEN are looked at."""

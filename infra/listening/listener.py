@@ -18,7 +18,10 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-from infra.audio import RATE_HZ, StreamResampler, samples_of
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.audio import RATE_HZ, Samples, StreamResampler, samples_of
 from infra.listening.batches import Batches
 from infra.listening.end_of_turn import SEEN, EndOfTurn
 from infra.listening.utterances import BYTES_PER_SAMPLE, WINDOW_BYTES, Result, SoFar, Utterances
@@ -32,11 +35,14 @@ RATE_MAX_HZ: Final = 48_000  # a browser
 FRAME_MAX_S: Final = 1.0
 PENDING_MAX_BYTES: Final = RATE_HZ * BYTES_PER_SAMPLE  # a second: beyond it `feed` waits
 RESULTS_MAX: Final = 16  # that nobody has taken: beyond it the stream waits
-ANSWER_WITHIN_S: Final = 0.5  # from the end-of-turn model, for which a stream waits; later it is of no use
+ANSWER_WITHIN_S: Final = 1.0  # from the end-of-turn model, for which a stream waits; silence has decided by then
 _WINDOWS_AT_ONCE: Final = 32  # of one stream in one call, so that none who is behind holds up the others for long
 
 
-Asked = Callable[[bytes], Awaitable[float | None]]
+Spoken = Callable[[Memory, Samples], Awaitable[NDArray[np.float32]]]
+"""Batches.probabilities, or what stands for it."""
+Finished = Callable[[bytes], Awaitable[float | None]]
+"""How probably the speaker of this PCM is finished; None when that cannot be told in time."""
 
 
 class ListeningFailed(Exception):
@@ -46,8 +52,9 @@ class ListeningFailed(Exception):
 class Listener:
     """The models, shared by all streams of a process. Use as an async context manager."""
 
-    def __init__(self, *, longest_s: float) -> None:
+    def __init__(self, *, longest_s: float, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._longest_s = longest_s  # of an utterance: settings.stt.longest_s
+        self._answer_within_s = answer_within_s
         self._batches = Batches()
         self._thread = WorkerThread("end-of-turn")
 
@@ -73,12 +80,12 @@ class Listener:
         if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
             raise InvalidField("rate_hz", rate_hz, f"{RATE_MIN_HZ} to {RATE_MAX_HZ} Hz")
         utterances = Utterances(longest_s=self._longest_s, by_hand=by_hand)
-        return ListeningStream(rate_hz, utterances, self._batches, self._is_finished)
+        return ListeningStream(rate_hz, utterances, self._batches.probabilities, self._is_finished)
 
     async def _is_finished(self, pcm: bytes) -> float | None:
         """How probably the speaker is finished; None when too many others ask."""
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._answer_within_s):
                 return await self._thread.call(lambda: self._end_of_turn.probability(samples_of(pcm)))
         except TimeoutError:
             return None
@@ -87,11 +94,11 @@ class Listener:
 class ListeningStream:
     """One microphone. An async context manager, whose end drops what is left, and an async iterator of results."""
 
-    def __init__(self, rate_hz: int, utterances: Utterances, batches: Batches, is_finished: Asked) -> None:
+    def __init__(self, rate_hz: int, utterances: Utterances, spoken: Spoken, is_finished: Finished) -> None:
         self._frame_max_bytes = round(rate_hz * FRAME_MAX_S) * BYTES_PER_SAMPLE
         self._resampler = StreamResampler(rate_hz)
         self._utterances = utterances
-        self._batches = batches
+        self._spoken = spoken
         self._is_finished = is_finished
         self._memory = Memory()
         self._pending = bytearray()  # at RATE_HZ, not yet listened to
@@ -206,8 +213,8 @@ class ListeningStream:
         del self._pending[:size]
         if len(self._pending) <= PENDING_MAX_BYTES:
             self._room.set()
-        spoken = await self._batches.probabilities(self._memory, samples_of(pcm))
-        for at, probability in enumerate(spoken):
+        found = await self._spoken(self._memory, samples_of(pcm))
+        for at, probability in enumerate(found):
             window = pcm[at * WINDOW_BYTES : (at + 1) * WINDOW_BYTES]
             await self._tell(self._utterances.hear(window, float(probability)))
             if self._utterances.asks:

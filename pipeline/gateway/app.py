@@ -8,11 +8,13 @@ from fastapi import FastAPI
 from infra.bus.connection import Bus
 from infra.clock import Clock
 from infra.settings import Settings
-from infra.tokens import Authenticator
 from pipeline import wiring
 from pipeline.front_end import FrontEnd
+from pipeline.gateway import guards
+from pipeline.gateway.audit import Audit
 from pipeline.gateway.ears import Ears
 from pipeline.gateway.given import Gateway
+from pipeline.gateway.guarding import Guard
 from pipeline.gateway.pages import page_router
 from pipeline.gateway.socket import endpoint
 from pipeline.gateway.socket.company import Company
@@ -24,7 +26,7 @@ Counts = Callable[[], Mapping[str, int]]
 @asynccontextmanager
 async def opened(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[tuple[FastAPI, Counts]]:
     """The application of one gateway, and what it counts; its connections are closed when the block ends."""
-    authenticator = Authenticator(settings)
+    guard = Guard.of(settings)
     blobs = await wiring.blobs_of(settings, bus)
     company = Company()
     await company.listen(bus)
@@ -38,12 +40,11 @@ async def opened(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[tu
             ears=ears,
             partials=lambda: PartialTranscripts(bus),
             company=company,
-            authenticator=authenticator,
         )
-        yield make_app(gateway), lambda: {"sockets": len(company)}
+        yield make_app(gateway, guard), lambda: {"sockets": len(company)}
 
 
-def make_app(gateway: Gateway) -> FastAPI:
+def make_app(gateway: Gateway, guard: Guard) -> FastAPI:
     """The application on what it is given."""
     app = FastAPI(
         title="Parley",
@@ -53,6 +54,7 @@ def make_app(gateway: Gateway) -> FastAPI:
         redoc_url=None,
     )
     app.state.given = gateway
+    guards.install(app, guard, Audit(gateway.bus, gateway.settings.tenant, gateway.clock))
     app.include_router(endpoint.router)
     app.include_router(page_router())
     return app

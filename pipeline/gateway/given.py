@@ -11,7 +11,6 @@ from infra.blobs.port import BlobStore
 from infra.bus.connection import Bus
 from infra.clock import Clock
 from infra.settings import Settings
-from infra.tokens import Authenticator
 from pipeline.front_end import FrontEnd
 from pipeline.gateway.ears import Ears
 from pipeline.gateway.socket.company import Company
@@ -30,7 +29,6 @@ class Gateway:
     ears: Ears
     partials: Callable[[], PartialTranscripts]  # a new one for each microphone
     company: Company
-    authenticator: Authenticator
 
 
 def given(connection: HTTPConnection) -> Gateway:

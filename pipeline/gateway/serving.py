@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ from fastapi import FastAPI
 
 from infra.private_files import write_private
 from infra.settings import Settings, SettingsError
+from pipeline.gateway import connections
 
 USUAL_PORT: Final = 8080
 BACKLOG: Final = 512
 FINISH_WITHIN_S: Final = 4.0  # requests that are in hand when it is stopped; sockets are told to come again
-KEEP_ALIVE_S: Final = 15
-WAITING_MAX_BYTES: Final = 256 * 1024  # of one socket's frames that nobody has read yet
+PING_EVERY_S: Final = 20.0  # on a socket; a client that is gone without a word is found out by the next one
 
 log = logging.getLogger("parley.gateway")
 
@@ -35,58 +34,53 @@ class Server(uvicorn.Server):
 def listening_socket(settings: Settings) -> socket.socket:
     """A socket that listens where the settings say.
 
-    Without a configured port: the one of last time, so that a page finds it again, else USUAL_PORT, else any free one.
-    Raises SettingsError when the configured one is taken or not allowed.
+    With any free port the one of last time is taken when it is free, so that a page finds its gateway again. Without a
+    configured port: that one, else USUAL_PORT, else any. Raises SettingsError when the configured one cannot be used.
     """
     gateway = settings.gateway
-    if gateway.port is not None:
-        try:
-            return _bound(gateway.host, gateway.port)
-        except OSError as error:
-            said = error.strerror or str(error)
-            raise SettingsError(
-                f"gateway.port: {gateway.port} on {gateway.host} cannot be used ({said}); expected a free port, "
-                "0 for any, or gateway.enabled: false"
-            ) from None
-    for port in (_last_time(settings.data_dir), USUAL_PORT, 0):
-        if port is None:
-            continue
-        try:
-            return _bound(gateway.host, port)
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES) or port == 0:
-                raise SettingsError(f"gateway.host: {gateway.host!r} cannot be listened at: {error.strerror}") from None
-    raise AssertionError("any free port was tried last")
+    if gateway.port:
+        return _bound_or_refused(gateway.host, gateway.port)
+    last = _last_time(settings.data_dir)
+    for port in (last, None if gateway.port == 0 else USUAL_PORT):
+        if port is not None:
+            with contextlib.suppress(OSError):
+                bound = _bound(gateway.host, port)
+                _remember(settings.data_dir, port)
+                return bound
+    bound = _bound_or_refused(gateway.host, 0)
+    if last is None:  # else another gateway of this folder has it
+        _remember(settings.data_dir, bound.getsockname()[1])
+    return bound
 
 
 async def serve(app: FastAPI, bound: socket.socket, settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; what is in hand then is finished."""
-    limits = settings.gateway
     config = uvicorn.Config(
         app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="websockets-sansio",
-        ws_max_size=limits.frame_max_kb * 1024,
-        ws_per_message_deflate=False,  # a megabyte a socket, for short texts and for sound
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        **connections.options(settings.gateway, app.state.guard.limits),
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PING_EVERY_S,
         lifespan="off",
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(FINISH_WITHIN_S),
-        proxy_headers=False,
-        http="h11",
     )
     server = Server(config)
-    _remember(settings.data_dir, bound.getsockname()[1])
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
+
+
+def _bound_or_refused(host: str, port: int) -> socket.socket:
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        said = error.strerror or str(error)
+        expected = "a free port, 0 for any, or gateway.enabled: false" if port else "an address of this machine"
+        key, value = ("port", f"{port} on {host}") if port else ("host", host)
+        raise SettingsError(f"gateway.{key}: {value} cannot be used ({said}); expected {expected}") from None
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -72,7 +72,7 @@ class Session:
             after = 0  # the bus has come back without its data: places of then mean nothing
         self._seen, self._catch_up_to = after, newest
         self._audio_after = max(after, self._hello.audio_after or 0)
-        self._end_with_the_token()
+        timer = self._end_with_the_token()
         sending = asyncio.create_task(self._peer.run())
         try:
             await self._peer.tell(self._welcome(after, began))
@@ -82,6 +82,8 @@ class Session:
                 await self._first_end(sending, asyncio.create_task(self._hear()))
         finally:
             self.end(Ending(CLOSED, "the session is over"))
+            if timer is not None:
+                timer.cancel()
             await self._microphone.end()
             for task in (sending, *self._aside):
                 with contextlib.suppress(Ending):
@@ -243,12 +245,13 @@ class Session:
                 if event.meta.user != self._user:
                     raise NotYours(self.conversation)
 
-    def _end_with_the_token(self) -> None:
+    def _end_with_the_token(self) -> asyncio.TimerHandle | None:
         """Whoever was let in by a token is let in for as long as that counts."""
-        if self._expires_at is not None:
-            left_s = max(0.0, (self._expires_at - self._given.clock.now()).total_seconds())
-            ending = Ending(protocol.CLOSE_REFUSED, "the token has expired; say hello with a new one")
-            asyncio.get_running_loop().call_later(left_s, self.end, ending)
+        if self._expires_at is None:
+            return None
+        left_s = max(0.0, (self._expires_at - self._given.clock.now()).total_seconds())
+        ending = Ending(protocol.CLOSE_REFUSED, "the token has expired; say hello with a new one")
+        return asyncio.get_running_loop().call_later(left_s, self.end, ending)
 
     def _welcome(self, after: int, stream: str) -> told.Welcome:
         limits = self._given.settings.gateway

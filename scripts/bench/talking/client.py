@@ -66,6 +66,12 @@ class Client:
                         return came
                 await self._changed.wait()
 
+    async def count(self, kind: str, wanted: int, within_s: float) -> None:
+        """Return when so many messages of a kind have come. Raises TimeoutError."""
+        async with asyncio.timeout(within_s), self._changed:
+            while sum(came.message["type"] == kind for came in self.came) < wanted:
+                await self._changed.wait()
+
     async def speak(self, pcm: bytes, rate_hz: int, *, ends_turn: str = "close") -> float:
         """Send sound as a microphone does, in frames at the pace of time; when the last one was sent.
 

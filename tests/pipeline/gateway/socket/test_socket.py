@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from infra.blobs.files import FileBlobs
 from infra.clock import new_id
+from infra.tokens import Role, make_token
 from pipeline.wiring import BLOB_FOLDER
 from schemas import socket as protocol
 from schemas import subjects
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     NewEvent = Callable[..., Event[Fact]]
     Until = Callable[..., Awaitable[Any]]
 
+KEY = "a key of more than thirty-two bytes, for this test"
 HELLO = {"type": "hello", "version": protocol.VERSION}
 
 
@@ -104,6 +106,42 @@ async def test_a_frame_that_is_too_large_ends_the_session(serve_gateway: "Serve"
     _, code = await refusal(served.address, json.dumps(HELLO), b"\x00" * 2048)
 
     assert code == protocol.CLOSE_TOO_BIG
+
+
+async def test_with_tokens_a_client_is_who_its_token_says_and_none_without(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(auth="jwt", key=KEY)
+    token = make_token(served.settings, "ann", [Role.USER], timedelta(minutes=5), datetime.now(UTC))
+
+    told, code = await refusal(served.address, json.dumps(HELLO))
+    forged, forged_code = await refusal(served.address, json.dumps({**HELLO, "token": token[:-4] + "AAAA"}))
+    async with connected_to(served.address, token=token) as client:
+        welcome = client.came[0].message
+
+    assert (told["status"], code) == (401, protocol.CLOSE_REFUSED)
+    assert (forged["status"], forged_code) == (401, protocol.CLOSE_REFUSED)
+    assert token[:-4] not in json.dumps(forged)
+    assert welcome["user"] == "ann"
+
+
+async def test_a_session_ends_when_its_token_does(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(auth="jwt", key=KEY)
+    token = make_token(served.settings, "ann", [Role.USER], timedelta(seconds=1), datetime.now(UTC))
+
+    _, code = await refusal(served.address, json.dumps({**HELLO, "token": token}))
+
+    assert code == protocol.CLOSE_REFUSED
+
+
+async def test_no_more_sockets_are_opened_than_one_user_may_have(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(sockets_per_user=2)
+
+    async with connected_to(served.address), connected_to(served.address):
+        told, code = await refusal(served.address, json.dumps(HELLO))
+    async with connected_to(served.address) as again:
+        assert again.conversation
+
+    assert (told["status"], code) == (429, protocol.CLOSE_REFUSED)
+    assert told["retry_after_s"] > 0
 
 
 # What the client says
@@ -283,7 +321,7 @@ async def test_another_users_turn_is_not_there(served: "Served", new_event: "New
     opened = await served.say(new_event(TextTurnOpened(text="secret"), user="ann"))
     async with connected_to(served.address) as client:
         await client.say(kind, turn=opened.meta.turn, **({"rating": "up"} if kind == "feedback" else {}))
-        with pytest.raises(RuntimeError, match=r"No such turn|message bus"):
+        with pytest.raises(RuntimeError, match=r"Not Found|Service Unavailable"):
             await client.first("pong")
 
     assert await served.submitted(subjects.REQUEST_STREAM) == []
