@@ -63,7 +63,7 @@ async def test_thumbs_and_corrections_are_on_the_record(visit: "NewVisit", parle
     await turn.get_by_label("It should have said").fill("I will remind you of the chocolate.")
     await turn.get_by_role("button", name="Send the correction").click()
     name = somebody.frames("say")[0]["turn"]
-    sql = f"SELECT rating, intent, correction FROM feedback WHERE about = '{name}'"
+    sql = f"SELECT rating, intent, correction FROM feedback WHERE turn = '{name}' ORDER BY time"
     wanted = [
         {"rating": "up", "intent": None, "correction": None},
         {"rating": None, "intent": "create_reminder", "correction": "I will remind you of the chocolate."},

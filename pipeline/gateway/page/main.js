@@ -11,10 +11,10 @@ import { microphoneWords, problemWords, words } from "./words.js";
 const LEVEL_EVERY_MS = 60;
 const FLOOR_DB = 50; // the meters begin so far below full scale
 
-export const now = { connection: "connecting", user: null, live: false, busy: false, opening: false, hearing: false, interrupted: false, held: false, joined: false };
+const now = { connection: "connecting", user: null, live: false, busy: false, opening: false, hearing: false, interrupted: false, held: false, joined: false };
 const history = new History(join);
 const conversation = new Conversation({ feedback, again });
-export const socket = new Socket({
+const socket = new Socket({
   url: Object.assign(new URL("/ws", location), { protocol: location.protocol.replace("http", "ws") }),
   on: hear,
   onState: connectionIs,

@@ -129,7 +129,6 @@ export class Socket {
     }
     const message = JSON.parse(data);
     if (message.type === "welcome") this.#welcomed(message);
-    if (message.type === "caught-up") this.#saw(message.seq);
     if (message.type === "accepted" || (message.type === "problem" && message.turn)) this.#taken(message.turn);
     if (message.type === "problem" && message.fatal && [401, 403].includes(message.status)) this.#refused = true;
     if (message.type === "audio" && message.size_bytes > 0) this.#announced = message;
@@ -137,10 +136,9 @@ export class Socket {
   }
 
   #tell(message) {
-    if (message.seq !== undefined) {
-      if (message.seq <= this.#seen) return;
-      this.#saw(message.seq);
-    }
+    const { type, seq } = message;
+    if (seq <= this.#seen && type !== "caught-up") return; // it has been told already; undefined is never less
+    if (seq !== undefined) this.#saw(seq);
     this.on(message);
   }
 

@@ -37,7 +37,8 @@ export class Waterfall {
     const bar = (kind, begins, ends) =>
       el("rect", { class: kind, x: place(begins), width: place(from + Math.max(ends - begins, 0)), height: "100%" });
     const rows = [...this.#stages].map(([stage, spans]) => {
-      const bars = spans.flatMap((s) => [bar("waited", s.queued, s.began), bar("worked", s.began, s.ended)]);
+      const waits = spans.map((s) => bar("waited", s.queued, s.began)); // beneath: one may wait while another is worked on
+      const bars = [...waits, ...spans.map((s) => bar("worked", s.began, s.ended))];
       const waited = spans.reduce((sum, s) => sum + s.began - s.queued, 0);
       const worked = spans.reduce((sum, s) => sum + s.ended - s.began, 0);
       return el("tr", {},
