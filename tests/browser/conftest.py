@@ -1,9 +1,8 @@
 """A real Chromium on the page of a real Parley, with a recording for its microphone."""
 
-import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGKILL
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 LEAD_S = 0.6  # silence before the words: the microphone of a person, too, is on before they speak
 REST_S = 6.0  # and after them
 
-Recording = Callable[[str], Path]
+Recording = Callable[[str], Awaitable[Path]]
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +39,8 @@ def browser() -> Browser:
 @pytest.fixture(scope="session")
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
     """One whole Parley with its bundled models for all tests of the page."""
-    started = Parley(tmp_path_factory.mktemp("page"), {**outside(), "PARLEY_TURN__TIMEOUT_S": "180"}).up()
+    own = {"PARLEY_GATEWAY__ENABLED": "true", "PARLEY_TURN__TIMEOUT_S": "180"}
+    started = Parley(tmp_path_factory.mktemp("page"), {**outside(), **own}).up()
     try:
         yield started.ready()
     finally:
@@ -52,14 +52,14 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """`recording("text")`: a WAV in which Parley's own voice says it, as a file for the browser's microphone."""
+    """`await recording("text")`: a WAV in which Parley's own voice says it, as a file for the browser's microphone."""
     folder = tmp_path_factory.mktemp("recordings")
     made: dict[str, Path] = {}
 
-    def make(text: str) -> Path:
+    async def make(text: str) -> Path:
         if text not in made:
             made[text] = folder / f"{len(made)}.wav"
-            asyncio.run(_spoken(text, made[text]))
+            await _spoken(text, made[text])
         return made[text]
 
     return make

@@ -24,7 +24,7 @@ QUIET = """() => new Promise((done) => {
 async def test_what_is_spoken_appears_while_it_is_spoken_and_is_answered_aloud(
     visit: "NewVisit", recording: "Recording"
 ) -> None:
-    somebody = await visit(microphone=recording(WISH))
+    somebody = await visit(microphone=await recording(WISH))
     speak = somebody.page.get_by_role("button", name="Speak")
     await speak.click()
     await expect(speak).to_have_attribute("aria-pressed", "true")
@@ -50,7 +50,7 @@ async def test_what_is_spoken_appears_while_it_is_spoken_and_is_answered_aloud(
 async def test_speaking_over_an_answer_silences_it_and_is_the_next_turn(
     visit: "NewVisit", recording: "Recording"
 ) -> None:
-    somebody = await visit(microphone=recording("Stop that. What are my reminders?"))
+    somebody = await visit(microphone=await recording("Stop that. What are my reminders?"))
     await somebody.ask("note that " + "the harbour master keeps a blue lantern, " * 12 + "and that is all")
     await somebody.until("idle")
     await somebody.say("what are my notes?")
@@ -67,7 +67,7 @@ async def test_speaking_over_an_answer_silences_it_and_is_the_next_turn(
 
 
 async def test_the_button_can_be_held_while_talking(visit: "NewVisit", recording: "Recording") -> None:
-    somebody = await visit(microphone=recording(WISH))
+    somebody = await visit(microphone=await recording(WISH))
     await somebody.page.get_by_label("Hold to talk").check()
     speak = somebody.page.get_by_role("button", name="Speak")
     await speak.hover()
