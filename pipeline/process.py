@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -31,10 +31,12 @@ from infra.telemetry import Telemetry
 from infra.weights import WeightsMissing
 from pipeline import topology, wiring
 from pipeline.metrics import Metrics
-from pipeline.partials import PartialAnswers
 from pipeline.presence import Presence
 from pipeline.worker import Worker
 from schemas.errors import InvalidField, SchemaError
+
+if TYPE_CHECKING:
+    from pipeline.partials import PartialAnswers
 
 BUS_WITHIN_S = 20.0  # a bus that is just being started
 _POLL_S = 0.2
@@ -122,8 +124,10 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         raise worker.broken
 
 
-async def _partials(settings: Settings, bus: Bus, worker: Worker[Any]) -> PartialAnswers | None:
+async def _partials(settings: Settings, bus: Bus, worker: Worker[Any]) -> "PartialAnswers | None":
     """Tells what is being said while it is being said, unless nobody shall."""
+    from pipeline.partials import PartialAnswers
+
     make = wiring.partial_recogniser_of(settings)
     if make is None:
         return None
