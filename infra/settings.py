@@ -199,6 +199,13 @@ class SttSettings(Section):
     beam: int = Field(default=1, ge=1, le=10)
     threads: int = Field(default=2, ge=1, le=64)
     longest_s: float = Field(default=120.0, gt=0, le=600)
+    partials: Literal["moonshine", "whisper", "none", "scripted"] | None = None  # None: moonshine, or scripted as above
+
+    @property
+    def partials_backend(self) -> str | None:
+        """Who tells what is being said while it is being said; None: nobody."""
+        chosen = self.partials or ("scripted" if self.backend == "scripted" else "moonshine")
+        return None if chosen == "none" else chosen
 
 
 class TtsSettings(Section):

@@ -79,6 +79,7 @@ def _models() -> list[Finding]:
     """Each bundled model, where it lies, its SHA-256 checked."""
     from infra import embeddings
     from infra.engines.llama_cpp import SMOLLM2
+    from infra.listening import end_of_turn, voice_activity
     from infra.recognisers import moonshine, whisper
     from infra.voices import hibari
 
@@ -86,6 +87,8 @@ def _models() -> list[Finding]:
         _weights("recogniser whisper tiny.en", whisper.BUNDLED),
         _weights("recogniser moonshine, encoder", moonshine.ENCODER),
         _weights("recogniser moonshine, decoder", moonshine.DECODER),
+        _weights("listening, voice activity (silero)", voice_activity.SILERO),
+        _weights("listening, end of turn (smart-turn)", end_of_turn.SMART_TURN),
         _weights("embeddings all-MiniLM-L6-v2", embeddings.MINILM_MODEL),
         _weights("embeddings tokenizer", embeddings.MINILM_TOKENIZER),
         _weights("engine smollm2-135m-instruct", SMOLLM2),

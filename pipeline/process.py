@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -33,6 +34,9 @@ from pipeline.metrics import Metrics
 from pipeline.presence import Presence
 from pipeline.worker import Worker
 from schemas.errors import InvalidField, SchemaError
+
+if TYPE_CHECKING:
+    from pipeline.partials import PartialAnswers
 
 BUS_WITHIN_S = 20.0  # a bus that is just being started
 _POLL_S = 0.2
@@ -105,16 +109,31 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         await worker.metrics.announce(bus)
         consumer = await worker.start()
         reminding = asyncio.create_task(_remind(given.state, bus, clock)) if name == "router" else None
+        partials = await _partials(settings, bus, worker) if name == "stt" else None
         presence.ready = True
         log.info("%s is ready", name)
         await _either(stop, worker.broke)
         worker.leave()
         await consumer.stop()
+        if partials is not None:
+            await partials.aclose()
         if reminding is not None:
             await cancelled(reminding)
     telemetry.close()
     if worker.broken is not None:
         raise worker.broken
+
+
+async def _partials(settings: Settings, bus: Bus, worker: Worker[Any]) -> "PartialAnswers | None":
+    """Tells what is being said while it is being said, unless nobody shall."""
+    from pipeline.partials import PartialAnswers
+
+    make = wiring.partial_recogniser_of(settings)
+    if make is None:
+        return None
+    partials = PartialAnswers(make, lambda: worker.counts.in_flight > 0)
+    await partials.answer_on(bus)
+    return partials
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from pipeline.engines import model_of, ranker_of, roles_of
 
 if TYPE_CHECKING:
     from infra.engines.roles import Roles
+    from infra.recognisers.port import Recogniser
     from stages.intent import IntentGiven
 
 STATE_FILE = "state.sqlite3"
@@ -86,6 +87,17 @@ async def _stt(settings: Settings, bus: Bus | None, clock: Clock) -> AsyncIterat
         yield SttGiven(await blobs_of(settings, bus), recogniser, AudioLimits(longest_s=stt.longest_s))
     finally:
         await recogniser.aclose()
+
+
+def partial_recogniser_of(settings: Settings) -> "Callable[[], Recogniser] | None":
+    """Makes who tells what is being said while it is being said, in the background; None when nobody shall."""
+    from infra.recognisers.factory import make_recogniser
+
+    stt = settings.stt
+    if (backend := stt.partials_backend) is None:
+        return None
+    model = stt.model if backend == stt.backend else None
+    return lambda: make_recogniser(backend, model, beam=1, threads=1, background=True)
 
 
 @asynccontextmanager

@@ -6,15 +6,17 @@ from infra.recognisers.port import Recogniser
 from schemas.errors import InvalidField
 
 
-def make_recogniser(name: str, model: str | None = None, *, beam: int = 1, threads: int = 2) -> Recogniser:
-    """A recogniser that has not loaded anything yet; `model` None is the bundled one.
+def make_recogniser(
+    name: str, model: str | None = None, *, beam: int = 1, threads: int = 2, background: bool = False
+) -> Recogniser:
+    """A recogniser that has not loaded anything yet; `model` None is the bundled one, `background`: others go first.
 
     Its library is imported here and not before, so that a process loads only what it uses. Raises InvalidField
     for a name that does not exist.
     """
     makers: Mapping[str, Callable[[], Recogniser]] = {
-        "whisper": lambda: _whisper(model, beam, threads),
-        "moonshine": lambda: _moonshine(model),
+        "whisper": lambda: _whisper(model, beam, threads, background),
+        "moonshine": lambda: _moonshine(model, background),
         "scripted": _scripted,  # for tests and benchmarks
     }
     if name not in makers:
@@ -22,16 +24,16 @@ def make_recogniser(name: str, model: str | None = None, *, beam: int = 1, threa
     return makers[name]()
 
 
-def _whisper(model: str | None, beam: int, threads: int) -> Recogniser:
+def _whisper(model: str | None, beam: int, threads: int, background: bool) -> Recogniser:
     from infra.recognisers.whisper import BUNDLED_NAME, WhisperRecogniser, WhisperSettings
 
-    return WhisperRecogniser(WhisperSettings(model=model or BUNDLED_NAME, beam=beam, threads=threads))
+    return WhisperRecogniser(WhisperSettings(model or BUNDLED_NAME, beam=beam, threads=threads, background=background))
 
 
-def _moonshine(model: str | None) -> Recogniser:
+def _moonshine(model: str | None, background: bool) -> Recogniser:
     from infra.recognisers.moonshine import BUNDLED_NAME, MoonshineRecogniser, MoonshineSettings
 
-    return MoonshineRecogniser(MoonshineSettings(model=model or BUNDLED_NAME))
+    return MoonshineRecogniser(MoonshineSettings(model or BUNDLED_NAME, background))
 
 
 def _scripted() -> Recogniser:

@@ -43,6 +43,7 @@ class MoonshineSettings:
     """Which model: the bundled "tiny-en", or a directory that holds a Moonshine tiny model."""
 
     model: str = BUNDLED_NAME
+    background: bool = False  # whatever else runs goes first
 
 
 class MoonshineRecogniser:
@@ -53,7 +54,7 @@ class MoonshineRecogniser:
     def __init__(self, settings: MoonshineSettings = MoonshineSettings()) -> None:
         self.model = Path(settings.model).name
         self._settings = settings
-        self._thread = WorkerThread("moonshine")
+        self._thread = WorkerThread("moonshine", background=settings.background)
         self._moonshine: Transcriber | None = None
 
     async def load(self) -> None:

@@ -65,6 +65,7 @@ class WhisperSettings:
     beam: int = 1
     threads: int = 2
     compute_type: str = "int8"
+    background: bool = False  # whatever else runs goes first
 
 
 class WhisperRecogniser:
@@ -75,7 +76,7 @@ class WhisperRecogniser:
     def __init__(self, settings: WhisperSettings = WhisperSettings()) -> None:
         self.model = Path(settings.model).name
         self._settings = settings
-        self._thread = WorkerThread("whisper")
+        self._thread = WorkerThread("whisper", background=settings.background)
         self._whisper: _ShortContextWhisper | None = None
 
     async def load(self) -> None:

@@ -13,10 +13,14 @@ from schemas.errors import InvalidField
 
 def asyncapi(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, else to the terminal.")] = None,
+    socket: Annotated[bool, typer.Option("--socket", help="The gateway's WebSocket instead of the bus.")] = False,
 ) -> None:
     """Print the AsyncAPI 3.0 document: all subjects, the events with their JSON schemas, who hears and says what."""
     with exits.told():
-        from pipeline.asyncapi import document
+        if socket:
+            from pipeline.gateway.socket.asyncapi import document
+        else:
+            from pipeline.asyncapi import document
 
         text = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
         if out is None:

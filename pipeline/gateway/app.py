@@ -38,7 +38,7 @@ async def opened(settings: Settings, bus: Bus, clock: Clock) -> AsyncIterator[tu
             clock=clock,
             front_end=FrontEnd(bus, blobs, settings, clock),
             ears=ears,
-            partials=lambda: PartialTranscripts(bus),
+            partials=PartialTranscripts(bus),
             company=company,
         )
         yield make_app(gateway, guard), lambda: {"sockets": len(company)}

@@ -1,6 +1,5 @@
 """What all of a gateway works with; endpoints take it as a parameter of type `Given`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -27,7 +26,7 @@ class Gateway:
     clock: Clock
     front_end: FrontEnd
     ears: Ears
-    partials: Callable[[], PartialTranscripts]  # a new one for each microphone
+    partials: PartialTranscripts
     company: Company
 
 

@@ -1,6 +1,7 @@
 """`WS /ws`: from the first byte to `hello`. Who passes becomes a session; who does not is told why."""
 
 import logging
+from typing import Any
 
 from fastapi import APIRouter, WebSocket
 
@@ -11,6 +12,7 @@ from pipeline.gateway.guarding import guard_of
 from pipeline.gateway.limiting import address_of
 from pipeline.gateway.open_sockets import Place
 from pipeline.gateway.refusals import Refused
+from pipeline.gateway.socket import asyncapi
 from pipeline.gateway.socket.peer import Ending, Peer
 from pipeline.gateway.socket.problems import problem_of
 from pipeline.gateway.socket.session import Session
@@ -20,6 +22,12 @@ from schemas.socket import said
 
 router = APIRouter()
 log = logging.getLogger("parley.gateway.socket")
+
+
+@router.get("/asyncapi.json", include_in_schema=False)
+async def protocol_document() -> dict[str, Any]:
+    """What can be said and heard on the socket."""
+    return asyncapi.document()
 
 
 @router.websocket("/ws")

@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -28,12 +29,13 @@ from infra.listening.utterances import (
 from infra.tasks import cancelled
 from pipeline.front_end import FrontEnd
 from pipeline.gateway.socket.problems import problem_of
-from pipeline.partials import PartialTranscripts
+from pipeline.partial_texts import Asked, PartialText, PartialTexts
+from pipeline.partials import SOUND_MAX_S
 from schemas.errors import InvalidField, SchemaError
 from schemas.event import Frozen, Meta
 from schemas.socket import said, told
 
-LOOKS_EVERY_S: Final = 0.1  # whether it is time for another partial transcript
+LOOKS_EVERY_S: Final = 0.1  # whether it is time to ask what is being said
 _STATES: Final[dict[type[Result], str]] = {
     SpeechStarted: "speech",
     SpeechConfirmed: "confirmed",
@@ -65,10 +67,11 @@ class _Open:
 
     asked: said.Microphone
     stream: ListeningStream
+    texts: PartialTexts
     counted_from: int  # the sample, at the client's rate, up to which everything was accepted
+    looks_at_s: float = 0.0
     over_an_answer: bool = False
     hearing: "asyncio.Task[None] | None" = None
-    guessing: "asyncio.Task[None] | None" = None
 
     def at_client(self, sample: int) -> int:
         """A sample of the listener's as the client counts."""
@@ -79,16 +82,12 @@ class Microphone:
     """At most one open stream. `feed` waits while the listener is behind."""
 
     def __init__(
-        self,
-        owner: Owner,
-        front_end: FrontEnd,
-        listener: Callable[[], Awaitable[Listener]],
-        partials: Callable[[], PartialTranscripts],
+        self, owner: Owner, front_end: FrontEnd, listener: Callable[[], Awaitable[Listener]], ask: Asked
     ) -> None:
         self._owner = owner
         self._front_end = front_end
         self._listener = listener  # loaded when the first microphone of the process opens
-        self._partials = partials
+        self._ask = ask  # what is being said
         self._open: _Open | None = None
 
     async def open(self, asked: said.Microphone) -> None:
@@ -96,9 +95,9 @@ class Microphone:
         await self.end()
         stream = (await self._listener()).stream(asked.rate_hz, by_hand=asked.ends_turn == "close")
         await stream.__aenter__()
-        mine = self._open = _Open(asked, stream, asked.first_sample)
+        texts = PartialTexts(self._ask, partial(self._tell_text, asked.stream), asyncio.get_running_loop().time)
+        mine = self._open = _Open(asked, stream, texts, asked.first_sample)
         mine.hearing = asyncio.create_task(self._hear(mine))
-        mine.guessing = asyncio.create_task(self._guess(mine))
         await self._tell(mine, "open", 0)
 
     async def feed(self, sound: bytes) -> None:
@@ -107,6 +106,7 @@ class Microphone:
             raise InvalidField("frame", f"{len(sound)} bytes", "a message `microphone` before the first binary frame")
         try:
             await self._open.stream.feed(sound)
+            self._look(self._open)
         except ListeningFailed as error:
             log.error("the listener failed: %s", error)
             await self.end()
@@ -127,9 +127,9 @@ class Microphone:
         mine, self._open = self._open, None
         if mine is None:
             return
-        for task in (mine.hearing, mine.guessing):
-            if task is not None:
-                await cancelled(task)
+        if mine.hearing is not None:
+            await cancelled(mine.hearing)
+        await mine.texts.aclose()
         await mine.stream.__aexit__(None, None, None)
         await self._owner.tell(told.Listening(stream=mine.asked.stream, state="closed", at_sample=mine.counted_from))
 
@@ -143,6 +143,7 @@ class Microphone:
             await self._owner.tell(problem_of(error))
 
     async def _take(self, mine: _Open, result: Result) -> None:
+        mine.texts.note(result)
         ended = result if isinstance(result, UtteranceEnded) else None
         at = ended.to_sample if ended else result.at_sample  # type: ignore[union-attr]  # all others have it
         await self._tell(mine, _STATES[type(result)], at, ended.reason if ended else None)
@@ -169,15 +170,16 @@ class Microphone:
         mine.counted_from = until
         await self._owner.tell(told.Accepted(turn=turn, stream=mine.asked.stream, until_sample=until))
 
-    async def _guess(self, mine: _Open) -> None:
-        """Partial transcripts, as long as the stream is open. They are worth nothing later, so none is waited for."""
-        partials = self._partials()
-        while True:
-            await asyncio.sleep(LOOKS_EVERY_S)
-            partial = await partials.look(mine.stream)
-            if partial is not None:
-                message = told.Partial(stream=mine.asked.stream, text=partial.text, audio_s=partial.audio_s)
-                await self._owner.tell(message)
+    def _look(self, mine: _Open) -> None:
+        """Ask what is being said, if it is time; nobody waits for it."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= mine.looks_at_s:
+            mine.looks_at_s = now_s + LOOKS_EVERY_S
+            mine.texts.look(mine.stream.so_far(SOUND_MAX_S))
+
+    async def _tell_text(self, stream: str, found: PartialText) -> None:
+        audio_s = (found.to_sample - found.from_sample) / RATE_HZ
+        await self._owner.tell(told.Partial(stream=stream, text=found.text, audio_s=audio_s))
 
     async def _tell(self, mine: _Open, state: str, sample: int, reason: str | None = None) -> None:
         at = mine.at_client(sample)

@@ -58,7 +58,7 @@ class Session:
         self._aside: set[asyncio.Task[None]] = set()
         self._mistakes = 0
         self.playing = Playing(time.monotonic)
-        self._microphone = Microphone(self, given.front_end, given.ears.listener, given.partials)
+        self._microphone = Microphone(self, given.front_end, given.ears.listener, given.partials.text_of)
 
     async def run(self) -> None:
         """Serve the client until one side ends it. Raises Ending, BusUnavailable (before `welcome`), NotYours."""

@@ -1,18 +1,15 @@
 """What a client on the socket is told of each event."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from infra.bus.delivery import Hop
 from pipeline.front_end import Told
 from pipeline.gateway.socket.telling import message_of, sound_of
 from schemas import catalogue
 from schemas.socket.told import TOLD
+from tests.pipeline.gateway.socket.events import UNTOLD, golden
 
-GOLDEN = Path(__file__).parents[3] / "schemas" / "golden"
-UNTOLD = {"TextSubmitted", "AudioSubmitted", "ReminderDue"}
 OF_THEIR_OWN = {
     "TextTurnOpened": "opened",
     "SpeechTurnOpened": "opened",
@@ -28,11 +25,6 @@ OF_THEIR_OWN = {
     "TurnFailed": "ended",
     "TurnInterrupted": "ended",
 }
-
-
-def golden(name: str) -> Told:
-    path = max(GOLDEN.rglob(f"{name}.json"), key=lambda found: found.parent.name)
-    return Told(catalogue.decode(path.read_bytes()), Hop("somebody", queue_ms=1.5, work_ms=20.25, attempt=2))
 
 
 @pytest.mark.parametrize("name", sorted(set(catalogue.BY_NAME) - UNTOLD))
