@@ -1,6 +1,6 @@
 """A real Chromium for the tests: $CHROME, one on the PATH, or Debian's own package in a cache of this user's.
 
-Debian's is fetched by apt and unpacked by dpkg-deb beside the system, with those of its libraries that the system lacks:
+Debian's is fetched by apt and unpacked by dpkg-deb beside the system, with those libraries that the system lacks:
 no root is needed and nothing is installed. `python -m tests.browser.chromium` says which one it is.
 """
 

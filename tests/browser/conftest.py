@@ -83,7 +83,9 @@ async def visit(browser: Browser, parley: Parley) -> "AsyncIterator[NewVisit]":
         playwright = await stack.enter_async_context(async_playwright())
         made: list[Visit] = []
 
-        async def make(microphone: Path | None = None, at: str | None = None, **context: Any) -> Visit:
+        async def make(
+            microphone: Path | None = None, at: str | None = None, until: str = "idle", **context: Any
+        ) -> Visit:
             arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
             if microphone is not None:
                 arguments.append(f"--use-file-for-fake-audio-capture={microphone}%noloop")
@@ -92,7 +94,7 @@ async def visit(browser: Browser, parley: Parley) -> "AsyncIterator[NewVisit]":
             )
             stack.push_async_callback(started.close)
             made.append(Visit(await started.new_page(**context), at or address_of(parley)))
-            await made[-1].open()
+            await made[-1].open(until)
             return made[-1]
 
         yield make

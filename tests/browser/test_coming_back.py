@@ -33,9 +33,7 @@ async def test_after_a_reload_the_conversation_is_there_again_and_stays_silent(v
     assert len({each["number"] for each in somebody.frames("opened")}) == 3
 
 
-async def test_an_answer_goes_on_where_it_was_when_the_gateway_is_killed(
-    visit: "NewVisit", parley: "Parley"
-) -> None:
+async def test_an_answer_goes_on_where_it_was_when_the_gateway_is_killed(visit: "NewVisit", parley: "Parley") -> None:
     somebody = await visit()
     await somebody.ask("note that " + "the baker opens before the sun is up, " * 12 + "and that is all")
     await somebody.until("idle")

@@ -47,7 +47,7 @@ async def test_an_answer_is_stopped_at_once_by_the_button(visit: "NewVisit") -> 
     turn = await somebody.ended(1, "interrupted")
     await expect(turn.locator(".outcome")).to_contain_text("Only what was heard")
     (interrupt,) = somebody.frames("interrupt")
-    assert interrupt["sentences_played"] == len([p for p in somebody.frames("played", turn=interrupt["turn"])])
+    assert interrupt["sentences_played"] == len(somebody.frames("played", turn=interrupt["turn"]))
     assert await somebody.is_silent()
 
 

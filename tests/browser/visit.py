@@ -38,10 +38,10 @@ class Visit:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._complain)
 
-    async def open(self) -> None:
-        """Load the page; returns when it can be used."""
+    async def open(self, until: str = "idle") -> None:
+        """Load the page; returns when it is in this state."""
         await self.page.goto(self.address)
-        await self.until("idle")
+        await self.until(until)
 
     async def until(self, *states: str) -> None:
         """Wait until the page is in one of these states."""
