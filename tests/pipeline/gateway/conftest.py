@@ -51,13 +51,13 @@ Serve = Callable[..., Awaitable[Served]]
 
 @pytest.fixture
 async def serve_gateway(bus: "Bus", tmp_path: Path) -> AsyncIterator[Serve]:
-    """Starts a gateway with such settings: `await serve_gateway(hello_within_s=1)`. `others`: other sections."""
+    """Starts a gateway with such settings: `await serve_gateway(hello_within_s=1)`. `on`: another bus."""
     async with AsyncExitStack() as stack:
 
-        async def start(others: dict[str, Any] | None = None, **gateway: Any) -> Served:
+        async def start(on: "Bus | None" = None, **gateway: Any) -> Served:
             told = {"port": 0, **gateway}
-            settings = Settings(data_dir=tmp_path, gateway=GatewaySettings(**told), **(others or {}))
-            return await stack.enter_async_context(_running(settings, bus))
+            settings = Settings(data_dir=tmp_path, gateway=GatewaySettings(**told))
+            return await stack.enter_async_context(_running(settings, on or bus))
 
         yield start
 
