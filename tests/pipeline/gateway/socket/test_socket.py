@@ -27,7 +27,7 @@ from scripts.bench.talking.client import Client, connected_to
 
 if TYPE_CHECKING:
     from tests.conftest import OwnServer
-    from tests.pipeline.gateway.conftest import Serve, Served
+    from tests.pipeline.gateway.socket.conftest import Serve, Served
 
     NewEvent = Callable[..., Event[Fact]]
     SaidAtLast = Callable[[Bus, Event[Fact]], Awaitable[None]]
