@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from infra import settings as configuration
@@ -53,7 +53,7 @@ async def _found(settings: Settings, user: str | None, since: datetime) -> list[
 
 
 def _table(found: list[AuditRecord], zone: ZoneInfo) -> Table:
-    table = Table("time", "who", "did", "what", "of", "outcome", "from")
+    table = Table(Column("time", no_wrap=True), "who", "did", "what", "of", "outcome", "from")
     for record in found:
         ids = " ".join(record.ids.values())
         table.add_row(

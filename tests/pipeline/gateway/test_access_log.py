@@ -58,6 +58,21 @@ async def test_a_line_tells_of_each_socket(
     assert shown == ["127.0.0.1 socket /ws closed 1000 after N s", "127.0.0.1 socket /ws refused 401 after N s"]
 
 
+async def test_who_goes_away_before_the_hello_is_no_error(
+    new_served: "NewServed", caplog: pytest.LogCaptureFixture, until: "Until"
+) -> None:
+    served = await new_served()
+
+    with caplog.at_level(logging.INFO):
+        async with connect(served.ws):
+            pass
+        async with connect(served.ws) as socket:
+            socket.transport.abort()
+        await until(lambda: len(lines(caplog)) == 2)
+
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def _everything_wrong(served: "Served", tokens: list[str]) -> None:
     """Each token in each place where one may put it, and rubbish besides."""
     for token in tokens:

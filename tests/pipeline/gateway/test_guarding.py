@@ -76,11 +76,13 @@ async def test_whoever_is_unknown_cannot_make_the_gateway_take_in_a_body(door: "
 
     async def upload() -> Any:
         nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         for _ in range(100):
             sent += 1
             yield b"x" * 65_536
 
-    answer = await door.client.post("/api/upload", content=upload())
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await door.client.post("/api/upload", content=upload(), headers=form)
 
     assert answer.status_code == 401
     assert sent == 0
