@@ -377,6 +377,7 @@ async def test_a_client_that_never_reads_is_left_and_the_others_are_served(
     assert heard.sound == b"the last"
 
 
+@pytest.mark.slow
 async def test_a_bus_that_was_away_is_waited_for_and_nothing_is_missed(
     serve_gateway: "Serve", own_server: "OwnServer", new_event: "NewEvent", said_at_last: "SaidAtLast"
 ) -> None:
