@@ -4,12 +4,10 @@ The keeper answers. Only reads; what shall change goes through the bus as an eve
 the asker to know.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import Field, TypeAdapter
@@ -27,6 +25,7 @@ from infra.state.notes import Note
 from infra.state.port import State, Transaction
 from infra.state.reminders import Reminder
 from infra.state.scope import Scope
+from pipeline.cursors import CURSOR_MAX_CHARS, cursor_of, key_of, moment_of
 from schemas.catalogue import checked
 from schemas.errors import InvalidField
 from schemas.event import Frozen, Token, Uuid7
@@ -37,7 +36,6 @@ ASK_TIMEOUT_S: Final = 5.0  # a page takes a few milliseconds; a keeper that wai
 ASKED_AT_ONCE: Final = 4  # in hand: each holds the state's lock for its page
 PAGE_MAX: Final = 100
 BALANCES_MAX: Final = 200
-CURSOR_MAX_CHARS: Final = 400
 ANSWER_MAX_BYTES: Final = 900_000  # the bus carries 1 MiB a message
 
 A = TypeVar("A")
@@ -152,7 +150,7 @@ async def ask_state(bus: Bus, kind: Kind[A], question: Question) -> A:
 
 async def _history(tx: Transaction, q: Question, now: datetime) -> Page[Said]:
     del now
-    rows = await history.page(tx, q.scope, _moment_after(q), q.limit + 1, q.conversation)
+    rows = await history.page(tx, q.scope, moment_of(q.cursor), q.limit + 1, q.conversation)
     return _page(rows, q, lambda said: (said.time, said.turn))
 
 
@@ -164,37 +162,37 @@ async def _summary(tx: Transaction, q: Question, now: datetime) -> Summary:
 
 async def _reminders(tx: Transaction, q: Question, now: datetime) -> Page[Reminder]:
     del now
-    rows = await reminders.open_ones(tx, q.scope, q.limit + 1, _moment_after(q))
+    rows = await reminders.open_ones(tx, q.scope, q.limit + 1, moment_of(q.cursor))
     return _page(rows, q, lambda reminder: (reminder.due_at, reminder.id))
 
 
 async def _notes(tx: Transaction, q: Question, now: datetime) -> Page[Note]:
     del now
-    rows = await notes.newest(tx, q.scope, q.limit + 1, after=_moment_after(q))
+    rows = await notes.newest(tx, q.scope, q.limit + 1, after=moment_of(q.cursor))
     return _page(rows, q, lambda note: (note.created_at, note.id))
 
 
 async def _ledger(tx: Transaction, q: Question, now: datetime) -> Ledger:
     del now
-    rows = await ledger.entries(tx, q.scope, _moment_after(q), q.limit + 1)
+    rows = await ledger.entries(tx, q.scope, moment_of(q.cursor), q.limit + 1)
     balances = await ledger.balances(tx, q.scope, limit=BALANCES_MAX)
     return Ledger(tuple(balances), _page(rows, q, lambda entry: (entry.created_at, entry.id)))
 
 
 async def _expenses(tx: Transaction, q: Question, now: datetime) -> Page[Expense]:
     del now
-    rows = await expenses.newest(tx, q.scope, _moment_after(q), q.limit + 1)
+    rows = await expenses.newest(tx, q.scope, moment_of(q.cursor), q.limit + 1)
     return _page(rows, q, lambda expense: (expense.spent_at, expense.id))
 
 
 async def _appointments(tx: Transaction, q: Question, now: datetime) -> Page[Appointment]:
-    rows = await appointments.not_over(tx, q.scope, now, _moment_after(q), q.limit + 1)
+    rows = await appointments.not_over(tx, q.scope, now, moment_of(q.cursor), q.limit + 1)
     return _page(rows, q, lambda appointment: (appointment.starts_at, appointment.id))
 
 
 async def _friends(tx: Transaction, q: Question, now: datetime) -> Page[Friend]:
     del now
-    (after,) = _after(q, 1) or (None,)
+    after = key_of(q.cursor, 1)[0] if q.cursor is not None else None
     rows = await friends.by_name(tx, q.scope, after, q.limit + 1)
     return _page(rows, q, lambda friend: (friend.name_key,))
 
@@ -221,40 +219,9 @@ KINDS: Final[dict[str, Kind[Any]]] = {
 }
 
 
-# Cursors: the key of a page's last row. Opaque to whoever gets one.
-
-
-def _page(rows: Sequence[R], question: Question, key: Callable[[R], tuple[object, ...]]) -> Page[R]:
+def _page(rows: Sequence[R], question: Question, key: Callable[[R], tuple[str | datetime, ...]]) -> Page[R]:
     """The page of `rows`, of which one more was read than is wanted."""
     if len(rows) <= question.limit:
         return Page(tuple(rows))
     kept = tuple(rows[: question.limit])
-    parts = [part.isoformat() if isinstance(part, datetime) else part for part in key(kept[-1])]
-    return Page(kept, base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("="))
-
-
-def _after(question: Question, parts: int) -> tuple[str, ...] | None:
-    if question.cursor is None:
-        return None
-    refused = InvalidField("cursor", question.cursor, "the `next` of a page of the same list")
-    try:
-        padded = question.cursor + "=" * (-len(question.cursor) % 4)
-        found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
-        raise refused from None
-    if not isinstance(found, list) or len(found) != parts or not all(isinstance(part, str) for part in found):
-        raise refused
-    if any("\x00" in part or not part.isprintable() for part in found):
-        raise refused
-    return tuple(found)
-
-
-def _moment_after(question: Question) -> tuple[datetime, str] | None:
-    found = _after(question, 2)
-    if found is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(found[0])
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC), found[1]
-    except (ValueError, OverflowError):
-        raise InvalidField("cursor", question.cursor, "the `next` of a page of the same list") from None
+    return Page(kept, cursor_of(*key(kept[-1])))
