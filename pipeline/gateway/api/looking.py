@@ -16,6 +16,7 @@ from pipeline.standing import WorkerStanding, standing_of
 from pipeline.state_desk import SUMMARY, Question, StateNotAsked, ask_state
 
 FRESH_S: Final = 1.0
+LOOKED_WITHIN_S: Final = 5.0  # whoever probes gives up soon after
 ASKED_WITHIN_S: Final = 3.0  # state and log; more means that nobody who waits for them is served
 
 
@@ -43,11 +44,15 @@ class Looking:
         self._last: tuple[float, Seen] | None = None
 
     async def seen(self, given: Gateway) -> Seen:
-        """A look that is not older than FRESH_S. Raises BusUnavailable when there is no bus."""
+        """A look that is not older than FRESH_S. Raises BusUnavailable when the bus does not answer in time."""
         loop = asyncio.get_running_loop()
         async with self._one_at_a_time:
             if self._last is None or loop.time() - self._last[0] > FRESH_S:
-                self._last = (loop.time(), await _look(given))
+                try:
+                    async with asyncio.timeout(LOOKED_WITHIN_S):
+                        self._last = (loop.time(), await _look(given))
+                except TimeoutError:
+                    raise BusUnavailable(f"the bus does not answer within {LOOKED_WITHIN_S:.0f} s") from None
             return self._last[1]
 
 

@@ -70,10 +70,10 @@ class Transcription(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """Which model made the reply; null where none was asked."""
+    """What made the reply; null where nothing did."""
 
-    model_name: str | None
-    inference_engine: str | None
+    model_name: str | None = Field(description="`rules` without a model, `none` for a skill's own words.")
+    inference_engine: str | None = Field(description="`contextual` without a model, `fixed` for a skill's own words.")
     response_time: float = Field(description="Seconds from the request to the end of the turn.")
 
 

@@ -90,7 +90,7 @@ def asked() -> Iterator[tuple[str, str, GenerationMode]]:
                 yield method, path, GenerationMode.NEGATIVE
 
 
-@pytest.mark.parametrize(("method", "path", "mode"), asked())
+@pytest.mark.parametrize(("method", "path", "mode"), list(asked()))
 def test_every_answer_is_one_that_the_document_tells(
     described: BaseSchema, method: str, path: str, mode: GenerationMode
 ) -> None:
