@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from infra.bus import delivery, parcels
 from infra.event_log.port import Table
-from pipeline import topology
+from pipeline import asyncapi_questions, topology
 from pipeline.logging_stage import ASK_SUBJECT
 from schemas import catalogue, ids, subjects
 from schemas.event import PAYLOAD_MAX_BYTES, Event, Fact
@@ -64,11 +64,15 @@ def document() -> Tree:
         },
         "defaultContentType": "application/json",
         "servers": {"bus": _server()},
-        "channels": {token: _channel(token, facts) for token, facts in _channels().items()} | {_ASK: _ask_channel()},
+        "channels": {token: _channel(token, facts) for token, facts in _channels().items()}
+        | {_ASK: _ask_channel()}
+        | asyncapi_questions.channels(),
         "operations": dict(_operations()),
         "components": {
-            "messages": {name: _message(name, fact) for name, fact in catalogue.BY_NAME.items()} | _ask_messages(),
-            "schemas": schemas | {"Headers": _headers()} | _ask_schemas(),
+            "messages": {name: _message(name, fact) for name, fact in catalogue.BY_NAME.items()}
+            | _ask_messages()
+            | asyncapi_questions.messages(),
+            "schemas": schemas | {"Headers": _headers()} | _ask_schemas() | asyncapi_questions.schemas(),
             "parameters": {name: {"description": told} for name, told in _PARAMETERS.items()},
             "securitySchemes": {
                 "token": {"type": "apiKey", "in": "password", "description": "`bus_token` of data/run/parley.json."}
@@ -123,6 +127,7 @@ def _operations() -> Iterator[tuple[str, Tree]]:
         f"{topology.LOGGER}.answers",
         {**_operation(topology.LOGGER, "receive", _ASK, ["LogQuestion"]), **_ask_reply()},
     )
+    yield from asyncapi_questions.operations()
 
 
 def _facts(names: Iterable[str]) -> list[type[Fact]]:

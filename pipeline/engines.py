@@ -60,14 +60,14 @@ def ranker_of(settings: Settings, clock: Clock, roles: "Roles", asks: "Asks") ->
     return make_ranker(configs, names, clock, judges=judges)
 
 
-async def engine_health(settings: Settings) -> EngineHealth:
-    """Whether the shared engine answers; well when there is none. Never raises."""
+async def engine_health(settings: Settings, name: str = SHARED) -> EngineHealth:
+    """Whether an engine that generates answers; well when there is none of this name. Never raises."""
     from infra.engines.factory import make_engine
 
-    shared = engine_configs(settings).get(SHARED)
-    if shared is None:
+    config = engine_configs(settings).get(name)
+    if config is None:
         return EngineHealth(ok=True, reason="there is none: replies come from rules")
-    engine = make_engine(shared, SystemClock())
+    engine = make_engine(config, SystemClock())
     try:
         return await engine.health()
     finally:

@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from infra.clock import Clock, made_at
-from infra.state import history, inbox, outbox, turns
+from infra.state import history, inbox, outbox, questions, turns
 from infra.state.port import State
+from infra.state.scope import scope_of
 from infra.state.turns import Sentence, Turn
 from pipeline.books import Books, Words
 from pipeline.turn_ends import failed
 from pipeline.turn_limits import refusal_of
 from schemas import chat, intake, persona, speech
+from schemas import history as forgetting
 from schemas import turns as said
 from schemas.catalogue import decode
 from schemas.errors import InvalidField
@@ -43,6 +45,7 @@ SAYS: Final = (
     said.ApologyRequested,
     said.FeedbackRecorded,
     persona.PersonaUpdated,
+    forgetting.HistoryForgotten,
 )
 _NEWER: Final = "interrupted by a newer turn"
 _OPENED, _ENDED, _APOLOGY = 0, 1, 2  # the index of what the keeper says because of a submission
@@ -82,6 +85,8 @@ class Keeper:
                 case persona.PersonaGiven() as given:
                     await self._refuse_others(tx, event.meta, given.about, "fact.about")
                     await self._say(tx, event, _OPENED, persona.PersonaUpdated(**given.model_dump()))
+                case forgetting.HistoryForgetGiven() as given:
+                    await self._forget(tx, event, given)
                 case _:
                     await self._note(tx, event)
         return tx.words
@@ -207,6 +212,18 @@ class Keeper:
             raise InvalidField(field, about, f"a turn of the user {meta.user!r}, who speaks of it")
         if field == "fact.about" and turn.conversation != meta.conversation:
             raise InvalidField("meta.conversation", meta.conversation, f"{turn.conversation}, that of the turn")
+
+    async def _forget(self, tx: Books, event: Event[Any], given: forgetting.HistoryForgetGiven) -> None:
+        """Once: what was said after the first time that this was heard is not meant, so a repetition takes nothing."""
+        if await outbox.holds(tx, event.following(NAME, _OPENED, given, event.meta.time).meta.id):
+            return
+        whose = scope_of(event.meta)
+        if given.only is None:
+            await questions.forget(tx, whose)
+        else:
+            await questions.settle(tx, whose, given.only)
+        gone = await history.forget(tx, whose, given.only)
+        await self._say(tx, event, _OPENED, forgetting.HistoryForgotten(only=given.only, turns=gone))
 
     # What the stages tell
 

@@ -28,11 +28,10 @@ from pipeline.heartbeat import Heartbeat
 from pipeline.keeper import Keeper
 from pipeline.patience import PASSING, patiently
 from schemas import subjects
-from schemas.catalogue import REQUESTS, TURN_SUBMISSIONS, arrived, decode
+from schemas.catalogue import OPEN_NO_TURN, REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact
-from schemas.intake import FeedbackGiven, InterruptRequested, Submission
-from schemas.persona import PersonaGiven
+from schemas.intake import InterruptRequested, Submission
 from schemas.turns import TurnEnd
 
 SLOTS = 4
@@ -173,12 +172,12 @@ class Keeping:
     async def _refuse(self, delivery: Delivery, error: Exception) -> None:
         """What cannot be taken is kept as a dead letter, and its turn, if the subject names one, fails.
 
-        Feedback and what was learned of a person open no turn, so none fails.
+        Of what opens no turn, such as feedback, none fails.
         """
         self.counts.dead += 1
         failure = dead_letters.failure_of(keeper.NAME, error, delivery.attempt)
         await dead_letters.bury(self._bus, delivery, failure, error)
-        if delivery.subject.endswith((f".{FeedbackGiven.token}", f".{PersonaGiven.token}")):
+        if _opens_no_turn(delivery.subject):
             return
         with contextlib.suppress(SchemaError):
             meta = dead_letters.meta_of_subject(delivery, self._clock)
@@ -199,7 +198,8 @@ class Keeping:
         with contextlib.suppress(SchemaError):
             meta = dead_letters.meta_of_subject(lost, self._clock)
             if stream in (subjects.INTAKE_STREAM, subjects.REQUEST_STREAM):
-                await self._publish(await self._rules.refuse(meta, failure))
+                if not _opens_no_turn(lost.subject):
+                    await self._publish(await self._rules.refuse(meta, failure))
                 await self._bus.forget(stream, seq)
             else:
                 await dead_letters.tell_keeper(self._bus, self._clock, meta, failure)
@@ -290,3 +290,7 @@ class Keeping:
 
 def _may_interrupt(event: Event[Fact]) -> bool:
     return isinstance(event.fact, InterruptRequested) or (isinstance(event.fact, Submission) and event.fact.interrupts)
+
+
+def _opens_no_turn(subject: str) -> bool:
+    return subject.rpartition(".")[2] in {fact.token for fact in OPEN_NO_TURN}

@@ -107,6 +107,8 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         if (roles := wiring.roles_in(given)) is not None:
             worker.metrics.watch_engines(roles.at_work)
         await worker.metrics.announce(bus)
+        if name == "intent":
+            await _answer_for_intents(given, bus, clock)
         consumer = await worker.start()
         reminding = asyncio.create_task(_remind(given.state, bus, clock)) if name == "router" else None
         partials = await _partials(settings, bus, worker) if name == "stt" else None
@@ -136,6 +138,13 @@ async def _partials(settings: Settings, bus: Bus, worker: Worker[Any]) -> "Parti
     return partials
 
 
+async def _answer_for_intents(given: Any, bus: Bus, clock: Clock) -> None:
+    from pipeline.intent_desk import IntentDesk
+
+    IntentDesk(given, clock).answer_on(bus)
+    await bus.start_answering()
+
+
 async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
     waits = [asyncio.create_task(event.wait()) for event in (one, other)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -153,6 +162,7 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
     from pipeline.intake_gate import IntakeGate
     from pipeline.keeper import Keeper
     from pipeline.keeping import Keeping
+    from pipeline.state_desk import StateDesk
     from pipeline.trimming import Trimming
 
     async with wiring.opened_state(settings, clock) as state:
@@ -166,6 +176,8 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         metrics = Metrics(topology.KEEPER, str(os.getpid()), counts)
         keeping.timed = metrics.handled
         await metrics.announce(bus)
+        StateDesk(state, clock).answer_on(bus)
+        await bus.start_answering()
         presence.ready = True
         log.info("the keeper is ready")
         try:

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 import pydantic
 
-from schemas import chat, intake, intents, persona, replay, speech, tasks, turns
+from schemas import chat, history, intake, intents, persona, replay, speech, tasks, turns
 from schemas.errors import InvalidField, NewerSchema
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
 
@@ -14,7 +14,10 @@ REQUESTS: Final[tuple[type[Fact], ...]] = (
     intake.InterruptRequested,
     intake.FeedbackGiven,
     persona.PersonaGiven,
+    history.HistoryForgetGiven,
 )
+OPEN_NO_TURN: Final[tuple[type[Fact], ...]] = (intake.FeedbackGiven, persona.PersonaGiven, history.HistoryForgetGiven)
+"""Requests that do nothing to the turn in whose name they travel: when one is refused, no turn fails."""
 SUBMISSIONS: Final[tuple[type[Fact], ...]] = (*TURN_SUBMISSIONS, *REQUESTS)
 FACTS: Final[tuple[type[Fact], ...]] = (
     turns.TextTurnOpened,
@@ -37,6 +40,7 @@ FACTS: Final[tuple[type[Fact], ...]] = (
     turns.StageFailed,
     turns.FeedbackRecorded,
     persona.PersonaUpdated,
+    history.HistoryForgotten,
     tasks.ReminderDue,
     replay.TurnReplayed,
 )

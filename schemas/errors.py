@@ -1,6 +1,7 @@
 """The errors of all that is read from outside: one family, always naming field, value and what would be right."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 SHOWN_VALUE_CHARS = 80  # enough to recognise a value in a message, too little to flood a log
 
@@ -19,6 +20,18 @@ class InvalidField(SchemaError):
         self.value = shown(value)
         self.expected = expected
         super().__init__(f"{field}: {self.value} is not allowed; expected {expected}")
+
+    def told(self) -> dict[str, str]:
+        """As another process is told of it."""
+        return {"field": self.field, "value": self.value, "expected": self.expected}
+
+    @classmethod
+    def retold(cls, told: Mapping[str, str]) -> Self:
+        """The same as another process has told it: its value is quoted already."""
+        error = cls(told["field"], None, told["expected"])
+        error.value = told["value"]
+        error.args = (f"{error.field}: {error.value} is not allowed; expected {error.expected}",)
+        return error
 
 
 class NewerSchema(SchemaError):

@@ -14,7 +14,7 @@ from schemas.ids import ConversationId, EventId, RunId, Tenant, TurnId, UserId
 
 SCHEMA_MAJOR = 1
 # 1: feedback may name an intent, a candidate, a reward and another turn; 2: replayed turns, persona updates;
-# 3: replies that were cut short after their turn's end
+# 3: replies that were cut short after their turn's end, forgotten history
 SCHEMA_MINOR = 3
 SCHEMA_VERSION = f"{SCHEMA_MAJOR}.{SCHEMA_MINOR}"
 PAYLOAD_MAX_BYTES = 64 * 1024  # larger things (sound) go to the blob store and travel by reference

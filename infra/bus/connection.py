@@ -23,7 +23,7 @@ from nats.js import JetStreamContext
 from infra.bus import streams
 from infra.bus.batches import BatchConsumer, BatchHearer
 from infra.bus.consumers import Consumer, Hearer
-from infra.bus.errors import BusUnavailable, reaching
+from infra.bus.errors import BusUnavailable, NotAnswered, reaching
 from infra.bus.following import Following
 from infra.bus.publishing import PUBLISH_TIMEOUT_S, Publishing
 from infra.bus.reading import Reading
@@ -232,10 +232,12 @@ class Bus(Publishing, Reading):
         await self._broker.start()
 
     async def ask(self, subject: str, payload: bytes, *, timeout_s: float) -> bytes:
-        """Request an answer over core NATS. Raises BusUnavailable when nobody answers in time."""
+        """Request an answer over core NATS. Raises BusUnavailable: NotAnswered when it does not come in time."""
         try:
             return bytes((await self.client.request(subject, payload, timeout=timeout_s)).data)
-        except (nats.errors.Error, TimeoutError) as error:
+        except (nats.errors.TimeoutError, TimeoutError) as error:
+            raise NotAnswered(f"{subject}: no answer within {timeout_s:.0f} s") from error
+        except nats.errors.Error as error:
             raise BusUnavailable(f"{subject}: {str(error) or 'no answer'} within {timeout_s:.0f} s") from error
 
 

@@ -11,6 +11,10 @@ class BusUnavailable(Exception):
     """The bus did not take the message in time; it may be tried again."""
 
 
+class NotAnswered(BusUnavailable):
+    """Whoever was asked has not answered in time; it may be busy."""
+
+
 class BusFull(Exception):
     """The stream's limit is reached: nothing was accepted."""
 

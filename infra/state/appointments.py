@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from infra.state.port import Transaction
+from infra.state.row import Row
 from infra.state.scope import WHOSE, Scope
+
+_COLUMNS = "id, title, starts_at, ends_at, all_day, created_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,31 @@ async def overlapping(
 ) -> list[Appointment]:
     """What shares a moment with the span [starts_at, ends_at), the earliest first."""
     rows = await tx.fetch(
-        f"SELECT id, title, starts_at, ends_at, all_day, created_at FROM appointments WHERE {WHOSE} "
+        f"SELECT {_COLUMNS} FROM appointments WHERE {WHOSE} "
         "AND starts_at < ? AND ends_at > ? ORDER BY starts_at, id LIMIT ?",
         *(*scope.key, ends_at, starts_at, limit),
     )
-    return [
-        Appointment(
-            id=row.text("id"),
-            title=row.text("title"),
-            starts_at=row.moment("starts_at"),
-            ends_at=row.moment("ends_at"),
-            all_day=row.flag("all_day"),
-            created_at=row.moment("created_at"),
-        )
-        for row in rows
-    ]
+    return [_appointment(row) for row in rows]
+
+
+async def not_over(
+    tx: Transaction, scope: Scope, now: datetime, after: tuple[datetime, str] | None, limit: int
+) -> list[Appointment]:
+    """What goes on or comes, the earliest first; go on with `after=(last.starts_at, last.id)`."""
+    beyond, values = ("", ()) if after is None else (" AND (starts_at, id) > (?, ?)", after)
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM appointments WHERE {WHOSE} AND ends_at > ?{beyond} ORDER BY starts_at, id LIMIT ?",
+        *(*scope.key, now, *values, limit),
+    )
+    return [_appointment(row) for row in rows]
+
+
+def _appointment(row: Row) -> Appointment:
+    return Appointment(
+        id=row.text("id"),
+        title=row.text("title"),
+        starts_at=row.moment("starts_at"),
+        ends_at=row.moment("ends_at"),
+        all_day=row.flag("all_day"),
+        created_at=row.moment("created_at"),
+    )

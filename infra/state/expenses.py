@@ -37,3 +37,24 @@ async def total_minor(tx: Transaction, scope: Scope, currency: str, since: datet
         *(*scope.key, currency, since, until),
     )
     return 0 if row is None else row.whole("total")
+
+
+async def newest(tx: Transaction, scope: Scope, after: tuple[datetime, str] | None, limit: int) -> list[Expense]:
+    """What was spent, newest first; go on with `after=(last.spent_at, last.id)`."""
+    beyond, values = ("", ()) if after is None else (" AND (spent_at, id) < (?, ?)", after)
+    rows = await tx.fetch(
+        "SELECT id, amount_minor, currency, purpose, spent_at, created_at FROM expenses "
+        f"WHERE {WHOSE}{beyond} ORDER BY spent_at DESC, id DESC LIMIT ?",
+        *(*scope.key, *values, limit),
+    )
+    return [
+        Expense(
+            id=row.text("id"),
+            amount_minor=row.whole("amount_minor"),
+            currency=row.text("currency"),
+            purpose=row.maybe_text("purpose"),
+            spent_at=row.moment("spent_at"),
+            created_at=row.moment("created_at"),
+        )
+        for row in rows
+    ]

@@ -24,6 +24,16 @@ class Said:
     time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much history there is."""
+
+    turns: int
+    conversations: int
+    first_at: datetime | None  # None: there is none
+    last_at: datetime | None
+
+
 async def record(tx: Transaction, meta: Meta, user: str, reply: str, time: datetime) -> None:
     """Write down the turn that `meta` names; a second record of it replaces the first."""
     await tx.execute(
@@ -54,14 +64,33 @@ async def recent(tx: Transaction, scope: Scope, conversation: str, before: int, 
     return [_said(row) for row in reversed(rows)]
 
 
-async def page(tx: Transaction, scope: Scope, after: tuple[datetime, str] | None, limit: int) -> list[Said]:
-    """All that a user said and heard, newest first; go on with `after=(last.time, last.turn)` of the page before."""
+async def page(
+    tx: Transaction, scope: Scope, after: tuple[datetime, str] | None, limit: int, conversation: str | None = None
+) -> list[Said]:
+    """All that a user said and heard, newest first, or only that of a conversation.
+
+    Go on with `after=(last.time, last.turn)` of the page before.
+    """
+    only, named = ("", ()) if conversation is None else (" AND conversation = ?", (conversation,))
     beyond, values = ("", ()) if after is None else (" AND (said_at, turn) < (?, ?)", after)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM history WHERE {WHOSE}{beyond} ORDER BY said_at DESC, turn DESC LIMIT ?",
-        *(*scope.key, *values, min(limit, PAGE_MAX)),
+        f"SELECT {_COLUMNS} FROM history WHERE {WHOSE}{only}{beyond} ORDER BY said_at DESC, turn DESC LIMIT ?",
+        *(*scope.key, *named, *values, min(limit, PAGE_MAX)),
     )
     return [_said(row) for row in rows]
+
+
+async def extent(tx: Transaction, scope: Scope) -> Extent:
+    """How much of a user's is kept."""
+    row = await tx.first(
+        "SELECT COUNT(*) AS turns, COUNT(DISTINCT conversation) AS conversations, MIN(said_at) AS first_at, "
+        f"MAX(said_at) AS last_at FROM history WHERE {WHOSE}",
+        *scope.key,
+    )
+    assert row is not None  # an aggregate without groups has one
+    return Extent(
+        row.whole("turns"), row.whole("conversations"), row.maybe_moment("first_at"), row.maybe_moment("last_at")
+    )
 
 
 async def shorten(tx: Transaction, scope: Scope, conversation: str, before: int) -> None:

@@ -53,3 +53,25 @@ async def balances(tx: Transaction, scope: Scope, person_key: str | None = None,
         Balance(row.text("person"), row.text("person_key"), row.whole("amount_minor"), row.text("currency"))
         for row in rows
     ]
+
+
+async def entries(tx: Transaction, scope: Scope, after: tuple[datetime, str] | None, limit: int) -> list[Entry]:
+    """All debts and repayments, newest first; go on with `after=(last.created_at, last.id)`."""
+    beyond, values = ("", ()) if after is None else (" AND (created_at, id) < (?, ?)", after)
+    rows = await tx.fetch(
+        "SELECT id, person, person_key, amount_minor, currency, purpose, created_at FROM ledger "
+        f"WHERE {WHOSE}{beyond} ORDER BY created_at DESC, id DESC LIMIT ?",
+        *(*scope.key, *values, limit),
+    )
+    return [
+        Entry(
+            id=row.text("id"),
+            person=row.text("person"),
+            person_key=row.text("person_key"),
+            amount_minor=row.whole("amount_minor"),
+            currency=row.text("currency"),
+            purpose=row.maybe_text("purpose"),
+            created_at=row.moment("created_at"),
+        )
+        for row in rows
+    ]

@@ -25,12 +25,20 @@ async def add(tx: Transaction, scope: Scope, note: Note) -> None:
 
 
 async def newest(
-    tx: Transaction, scope: Scope, limit: int, between: tuple[datetime, datetime] | None = None
+    tx: Transaction,
+    scope: Scope,
+    limit: int,
+    between: tuple[datetime, datetime] | None = None,
+    after: tuple[datetime, str] | None = None,
 ) -> list[Note]:
-    """The user's newest notes, newest first; only those of a span [from, to) when one is named."""
-    span, values = ("", ()) if between is None else (" AND created_at >= ? AND created_at < ?", between)
+    """The user's newest notes, newest first; only those of a span [from, to) when one is named.
+
+    Go on with `after=(last.created_at, last.id)`.
+    """
+    span, times = ("", ()) if between is None else (" AND created_at >= ? AND created_at < ?", between)
+    beyond, values = ("", ()) if after is None else (" AND (created_at, id) < (?, ?)", after)
     rows = await tx.fetch(
-        f"SELECT id, text, created_at FROM notes WHERE {WHOSE}{span} ORDER BY created_at DESC, id DESC LIMIT ?",
-        *(*scope.key, *values, limit),
+        f"SELECT id, text, created_at FROM notes WHERE {WHOSE}{span}{beyond} ORDER BY created_at DESC, id DESC LIMIT ?",
+        *(*scope.key, *times, *values, limit),
     )
     return [Note(row.text("id"), row.text("text"), row.moment("created_at")) for row in rows]

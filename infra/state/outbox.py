@@ -41,6 +41,11 @@ async def add(tx: Transaction, event: Event[Any], now: datetime, headers: Mappin
     return added > 0
 
 
+async def holds(tx: Transaction, event_id: str) -> bool:
+    """Whether an event was put in before; known for KEPT_FOR after it was published."""
+    return await tx.first("SELECT 1 AS there FROM outbox WHERE id = ?", event_id) is not None
+
+
 async def pending(tx: Transaction, limit: int) -> list[Outgoing]:
     """The oldest messages that are not published yet, in the order in which they were written."""
     rows = await tx.fetch(f"SELECT {_COLUMNS} FROM outbox WHERE published_at IS NULL {_IN_ORDER} LIMIT ?", limit)

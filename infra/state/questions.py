@@ -62,6 +62,11 @@ async def settle(tx: Transaction, scope: Scope, conversation: str) -> None:
     await tx.execute(f"DELETE FROM questions WHERE {WHOSE} AND conversation = ?", *scope.key, conversation)
 
 
+async def forget(tx: Transaction, scope: Scope) -> None:
+    """Forget all that a user was asked."""
+    await tx.execute(f"DELETE FROM questions WHERE {WHOSE}", *scope.key)
+
+
 async def prune(tx: Transaction, now: datetime) -> int:
     """Forget the questions that are too old to be answered; how many went."""
     return await tx.execute("DELETE FROM questions WHERE asked_at <= ?", now - KEPT_FOR)

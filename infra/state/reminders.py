@@ -58,11 +58,14 @@ def made_from(meta: Meta, reminder_id: str, title: str, due_at: datetime) -> Rem
     )
 
 
-async def open_ones(tx: Transaction, scope: Scope, limit: int) -> list[Reminder]:
-    """The user's open reminders, the next one first."""
+async def open_ones(
+    tx: Transaction, scope: Scope, limit: int, after: tuple[datetime, str] | None = None
+) -> list[Reminder]:
+    """The user's open reminders, the next one first; go on with `after=(last.due_at, last.id)`."""
+    beyond, values = ("", ()) if after is None else (" AND (due_at, id) > (?, ?)", after)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM reminders WHERE {WHOSE} AND {_OPEN} ORDER BY due_at, id LIMIT ?",
-        *(*scope.key, limit),
+        f"SELECT {_COLUMNS} FROM reminders WHERE {WHOSE} AND {_OPEN}{beyond} ORDER BY due_at, id LIMIT ?",
+        *(*scope.key, *values, limit),
     )
     return [_reminder(row) for row in rows]
 

@@ -48,6 +48,15 @@ async def find(tx: Transaction, meta: Meta) -> Turn | None:
     return _turn(row) if row else None
 
 
+async def owner(tx: Transaction, tenant: str, run: str, conversation: str) -> str | None:
+    """Whose a conversation is: of whoever had its oldest turn that the books have, which always keep the newest one."""
+    row = await tx.first(
+        'SELECT "user" FROM turns WHERE tenant = ? AND run = ? AND conversation = ? ORDER BY number LIMIT 1',
+        *(tenant, run, conversation),
+    )
+    return row.text("user") if row else None
+
+
 async def insert(tx: Transaction, event: Event[Fact], status: Status, now: datetime) -> int:
     """Write down an accepted turn under the conversation's next number, which is returned."""
     meta = event.meta

@@ -10,7 +10,7 @@ from infra.clock import Clock
 from infra.settings import Settings
 from pipeline import wiring
 from pipeline.front_end import FrontEnd
-from pipeline.gateway import guards
+from pipeline.gateway import api, guards
 from pipeline.gateway.audit import Audit
 from pipeline.gateway.ears import Ears
 from pipeline.gateway.given import Gateway
@@ -54,6 +54,7 @@ def make_app(gateway: Gateway, guard: Guard) -> FastAPI:
     )
     app.state.given = gateway
     guards.install(app, guard, Audit(gateway.bus, gateway.settings.tenant, gateway.clock))
+    api.install(app, gateway.settings.gateway)
     app.include_router(endpoint.router)
     return app
 

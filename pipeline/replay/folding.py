@@ -15,6 +15,7 @@ from infra.state.sqlite import SqliteState, open_in_memory
 from pipeline.replay.logged import ENDS
 from schemas.chat import ReplyRequested
 from schemas.event import Event, Fact, Meta
+from schemas.history import HistoryForgotten
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
 from schemas.tasks import ReminderDue, TaskCompleted
@@ -81,6 +82,10 @@ class Folding:
         if isinstance(event.fact, ReminderDue):  # its turn has ended long ago
             async with user.state.transaction() as tx:
                 await reminders.claim_due(tx, self._run, meta.time, REMINDERS_AT_ONCE)
+            return
+        if isinstance(event.fact, HistoryForgotten):  # it opened no turn
+            async with user.state.transaction() as tx:
+                await history.forget(tx, scope_of(meta), event.fact.only)
             return
         about_to_act = self.is_about_to_act(event)
         notes = self._notes.setdefault(meta.turn, _Notes())

@@ -17,6 +17,7 @@ from schemas.catalogue import decode
 from schemas.chat import ReplyRequested
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
+from schemas.history import HistoryForgotten
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
 from schemas.tasks import ReminderDue, TaskCompleted
@@ -28,7 +29,16 @@ HOUR: Final = timedelta(hours=1)
 HOURS_A_PAGE: Final = 5_000
 OPENED: Final = (TextTurnOpened, SpeechTurnOpened)
 ENDS: Final = (TurnCompleted, TurnFailed, TurnInterrupted)
-TOLD: Final = (*OPENED, TranscriptReady, IntentClassified, TaskCompleted, ReplyRequested, ReminderDue, *ENDS)
+TOLD: Final = (
+    *OPENED,
+    TranscriptReady,
+    IntentClassified,
+    TaskCompleted,
+    ReplyRequested,
+    ReminderDue,
+    HistoryForgotten,
+    *ENDS,
+)
 """What the state follows from, and what a stage up to the router hears."""
 
 _META: Final = tuple(Meta.model_fields)

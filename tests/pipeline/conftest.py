@@ -16,6 +16,7 @@ from pipeline.keeper import Keeper
 from schemas import subjects
 from schemas.chat import ReplyChosen, SentenceChosen
 from schemas.event import Blob, Event, Fact, Meta
+from schemas.history import HistoryForgetGiven
 from schemas.intake import AudioSubmitted, FeedbackGiven, InterruptRequested, TextSubmitted
 from schemas.persona import PersonaGiven
 from schemas.speech import ModelUse, SpeechReady
@@ -56,6 +57,10 @@ class Submitter:
     def learned(self, turn: Event[Fact], **said: Any) -> Event[Fact]:
         """How the person likes to be answered, as a front-end learned it from a turn."""
         return self._about(turn, PersonaGiven(**{"about": turn.meta.turn, **said}))
+
+    def forgets(self, only: str | None = None) -> Event[Fact]:
+        """The wish that what was said be forgotten."""
+        return self._first(HistoryForgetGiven(only=only))
 
     def chosen(self, turn: Event[Fact], *texts: str) -> list[Event[Fact]]:
         """What the reranker says of a reply with these sentences."""

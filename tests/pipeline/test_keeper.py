@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.clock import SetClock, new_id
-from infra.state import history, outbox
+from infra.state import history, outbox, questions
 from infra.state.port import State
-from infra.state.scope import scope_of
+from infra.state.scope import Scope, scope_of
 from infra.state.sqlite import open_state
 from pipeline.keeper import APOLOGY_WITHIN, Keeper
 from pipeline.turn_limits import WAITING_MAX
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
+from schemas.history import HistoryForgotten
 from schemas.intents import Intent, IntentClassified, IntentLabel
 from schemas.persona import PersonaUpdated
 from schemas.tasks import TaskCompleted, TaskOutcome
@@ -31,6 +32,8 @@ from schemas.turns import (
     TurnFailed,
     TurnInterrupted,
 )
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Submitter
@@ -264,6 +267,45 @@ async def test_what_was_learned_of_a_person_is_recorded_once_and_from_nobody_els
     assert await told(keeper, given) == []
     with pytest.raises(InvalidField, match=r"fact\.about: .* a turn of the user 'ann'"):
         await told(keeper, ann.learned(mine, about=theirs.meta.turn, facets={"concise": 0.7}))
+
+
+async def test_history_is_forgotten_once_and_only_the_user_s_own(
+    keeper: Keeper, state: State, talk: "Talk", clock: SetClock
+) -> None:
+    ann, elsewhere, bob = talk(), talk(), talk(user="bob")
+    for each in (ann, ann, elsewhere, bob):
+        turn = each.text("hello")
+        await told(keeper, turn, *each.chosen(turn, "Hi."))
+    first = ann.forgets(only=ann.conversation)
+
+    [forgotten] = await told(keeper, first)
+
+    assert forgotten.fact == HistoryForgotten(only=ann.conversation, turns=2)
+    later = ann.text("and now?")
+    await told(keeper, later, *ann.chosen(later, "Hi again."))
+    assert await told(keeper, first) == []
+    assert await remembered(state, later) == [("and now?", "Hi again.")]
+    [all_of_it] = await told(keeper, ann.forgets())
+    assert all_of_it.fact == HistoryForgotten(only=None, turns=2)
+    assert await remembered(state, turn) == [("hello", "Hi.")]
+
+
+async def test_what_was_asked_back_is_forgotten_with_the_history(keeper: Keeper, state: State, talk: "Talk") -> None:
+    ann, elsewhere = talk(), talk()
+    asked = questions.Question(number=1, asked_at=NOON, intent="{}", awaits="when", text="When?")
+    whose = Scope("local", "live", "ann")
+    async with state.transaction() as tx:
+        for each in (ann, elsewhere):
+            await questions.ask(tx, whose, each.conversation, asked)
+
+    async def waiting(of: "Submitter") -> bool:
+        async with state.transaction() as tx:
+            return await questions.waiting(tx, whose, of.conversation, 2, NOON) is not None
+
+    await told(keeper, ann.forgets(only=ann.conversation))
+    assert [await waiting(ann), await waiting(elsewhere)] == [False, True]
+    await told(keeper, ann.forgets())
+    assert not await waiting(elsewhere)
 
 
 async def test_two_keepers_on_one_file_open_and_end_each_turn_once(

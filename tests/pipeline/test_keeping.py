@@ -27,6 +27,7 @@ from pipeline.keeping import EVENTS, INTAKE, Keeping
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
+from schemas.history import HistoryForgotten
 from schemas.tasks import ReminderDue
 from schemas.turns import (
     FeedbackRecorded,
@@ -189,6 +190,22 @@ async def test_feedback_on_somebody_elses_turn_becomes_a_dead_letter_and_nothing
     [letter] = await dead_letters(bus)
     assert (letter.payload, letter.about["field"]) == (others.encoded(), "fact.about")
     assert sum(isinstance(said.fact, FeedbackRecorded) for said in await said_of(bus, turn)) == 1
+
+
+async def test_a_wish_to_forget_that_cannot_be_read_fails_no_turn(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, said_of: "SaidOf", dead_letters: "Letters", until: "Until"
+) -> None:
+    bad, good = ann.forgets(), ann.forgets()
+    no_conversation = bad.model_copy(update={"fact": bad.fact.model_copy(update={"only": "all"})})
+    async with keep(bus):
+        await bus.say(no_conversation, FRONT)
+        await bus.say(good, FRONT)
+        forgotten = await told(bus, good, HistoryForgotten)
+
+    assert forgotten.meta.cause == good.meta.id
+    [letter] = await dead_letters(bus)
+    assert letter.about["field"] == "fact.only"
+    assert await said_of(bus, bad) == []
 
 
 class Disk:

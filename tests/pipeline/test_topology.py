@@ -34,7 +34,7 @@ def test_every_event_is_said_by_exactly_one() -> None:
 def test_every_event_is_heard_by_somebody_unless_it_is_for_the_log_alone() -> None:
     heard = {name for part in topology.parts() if part.name != topology.LOGGER for name in part.hears}
 
-    for_the_log = {"TaskCompleted", "FeedbackRecorded", "PersonaUpdated", "ReplyCutShort"}
+    for_the_log = {"TaskCompleted", "FeedbackRecorded", "PersonaUpdated", "ReplyCutShort", "HistoryForgotten"}
     assert set(catalogue.BY_NAME) - heard == for_the_log | REPLAYED
 
 

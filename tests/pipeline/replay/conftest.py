@@ -13,10 +13,12 @@ from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import Batch, Parameter, Row, StreamIdentity, Table, TakenIn
 from infra.settings import Settings, load
 from infra.state import history, reminders
+from infra.state.scope import scope_of
 from infra.state.sqlite import SqliteState, open_in_memory
 from pipeline.logging_stage import take_lines_in
 from schemas.chat import Candidate, EngineUse, ReplyChosen, ReplyGenerated, ReplyRequested, SentenceChosen
 from schemas.event import Event, Fact, Meta
+from schemas.history import HistoryForgetGiven, HistoryForgotten
 from schemas.intents import Intent, IntentClassified, IntentLabel, Slots, When
 from schemas.tasks import ReminderDue
 from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
@@ -91,6 +93,14 @@ class Past:
     def failed(self, opened: Event[Fact]) -> None:
         """The turn's time was up."""
         self._say(opened, "keeper", TurnFailed(code="deadline", message="Sorry."))
+
+    async def forgets(self, opened: Event[Fact]) -> None:
+        """The person of this turn wants all that was said forgotten."""
+        async with self.state.transaction() as tx:
+            gone = await history.forget(tx, scope_of(opened.meta))
+        turn = new_id()
+        elsewhere = opened.meta.model_copy(update={"id": turn, "turn": turn, "conversation": new_id()})
+        self._say(Event[Fact].first(HistoryForgetGiven(), elsewhere), "keeper", HistoryForgotten(turns=gone))
 
     async def reminders_fall_due(self, at: datetime) -> None:
         """Time passes; what is due is announced."""

@@ -9,6 +9,9 @@ import pytest
 from infra.clock import SystemClock, new_id
 from infra.embeddings import MiniLm
 from infra.settings import Settings
+from infra.state import history
+from infra.state.scope import Scope
+from infra.state.sqlite import open_in_memory
 from pipeline.replay import choosing, stages
 from pipeline.replay.choosing import Wanted
 from pipeline.replay.diffing import Difference, Limits, difference
@@ -268,6 +271,29 @@ async def test_the_state_of_many_turns_stays_small(past: Past, run_again: Replay
 
     assert len(sizes) == 60
     assert sizes[-1] <= 1.1 * sizes[30]
+
+
+async def test_what_was_forgotten_then_is_not_remembered_in_a_replay(past: Past) -> None:
+    talk = new_id()
+    first = await past.turn("hello", wants(IntentLabel.CHIT_CHAT, "hello"), conversation=talk)
+    await past.forgets(first)
+    later = await past.turn("hello again", wants(IntentLabel.CHIT_CHAT, "hello again"), conversation=talk)
+    await past.write()
+    logged = await LoggedEvents.opened(past.ask, "live")
+    remembered: list[list[str]] = []
+
+    async with Folding("again", "EUR") as folding:
+        async for event in logged.of_users([("local", "anna")]):
+            assert isinstance(event, Event)
+            await folding.take_in(event)
+            async with open_in_memory(past.clock, await folding.image(event)) as state, state.transaction() as tx:
+                found = await history.page(tx, Scope("local", "again", "anna"), None, 9)
+            remembered.append([said.user for said in found])
+
+    assert ["hello"] in remembered
+    assert remembered[-1] == ["hello again"]
+    assert [event.meta.type for event in past.said].count("HistoryForgotten") == 1
+    assert later.meta.conversation == talk
 
 
 async def test_turns_of_a_log_without_what_was_said_are_left_out_and_told(past: Past, run_again: Replay) -> None:
