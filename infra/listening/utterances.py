@@ -168,6 +168,8 @@ class Utterances:
         """
         self._heard += len(rest) // BYTES_PER_SAMPLE
         if not self._by_hand and not self._speaks:
+            if rest:
+                self._before.clear()  # it would not join what comes next
             return []
         self._pcm.extend(rest)
         if not self._by_hand and self._voiced < VOICED_MIN:
