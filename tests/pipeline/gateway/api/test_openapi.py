@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 EXAMPLES = 5  # of each endpoint and mode
+HEALTH = "/health"  # its 503 is an answer: on a busy machine a process may not say in time that it is there
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -101,7 +102,7 @@ def test_every_answer_is_one_that_the_document_tells(
         max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
     )
     def answered(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=CHECKS if path != HEALTH else CHECKS[1:])
 
     answered()
 
@@ -117,5 +118,5 @@ def test_every_endpoint_is_described_with_its_refusals(document: dict[str, Any])
                 assert {"400", "413", "422"} <= set(told["responses"]), (method, path)
             for status, answer in told["responses"].items():
                 assert answer["description"]
-                if int(status) >= 400 and path != "/health":
+                if int(status) >= 400 and path != HEALTH:
                     assert set(answer["content"]) == {"application/problem+json"}, (method, path, status)
