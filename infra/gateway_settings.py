@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from schemas.errors import InvalidField
 
+USUAL_PORT: Final = 8080
 KEY_MIN_BYTES: Final = 32  # of HS256: as long as its hash (RFC 7518, 3.2)
 _CLAIM = re.compile(r"[A-Za-z0-9_:/-]+(\.[A-Za-z0-9_:/-]+)*")
 

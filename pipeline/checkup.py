@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 from infra import instance, weights
 from infra.bus import server
 from infra.bus.server import BusServerFailed
+from infra.gateway_settings import USUAL_PORT, web_address, who_may
+from infra.ports import why_taken
 from infra.settings import Settings, without_login
 from infra.weights import Bundled, WeightsMissing
 
 NEEDED: Final = (
     *("faststream", "nats-py", "pydantic", "duckdb", "faster-whisper", "moonshine-voice", "hibari-tts"),
     *("pyttsx3", "espeakng-loader", "wordllama", "xllamacpp", "onnxruntime", "opentelemetry-sdk"),
+    *("fastapi", "uvicorn", "websockets", "pyjwt"),
 )
 ROOM_NEEDED_GB: Final = 2.0
 _USUAL_PORTS: Final = {"http": 80, "https": 443, "nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
@@ -50,6 +53,7 @@ def _all_findings(settings: Settings) -> list[Finding]:
         *_models(),
         _vllm(),
         *_ports(settings),
+        _gateway(settings),
         *_gpt4all(settings),
         _room(settings.data_dir),
         _running(settings),
@@ -143,6 +147,20 @@ def _ports(settings: Settings) -> list[Finding]:
         except (OSError, ValueError) as error:
             found.append(Finding(what, False, f"{address}: {error}", "start that server, or leave the key out"))
     return found
+
+
+def _gateway(settings: Settings) -> Finding:
+    """Whether the gateway can listen where it is told to, unless it does so already."""
+    gateway = settings.gateway
+    if not gateway.enabled:
+        return Finding("gateway", True, "switched off (gateway.enabled)")
+    taken = why_taken(gateway.host, gateway.port or USUAL_PORT)
+    where = web_address(gateway.host, gateway.port or USUAL_PORT)
+    if taken is None or instance.find(settings.data_dir) is not None:
+        return Finding("gateway", True, f"{where}; {who_may(gateway, settings.user)}")
+    if gateway.port:
+        return Finding("gateway", False, f"{where}: {taken}", "free that port, or set gateway.port")
+    return Finding("gateway", True, f"{where}: {taken}; `parley up` takes another port and says which")
 
 
 def _gpt4all(settings: Settings) -> list[Finding]:

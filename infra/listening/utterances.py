@@ -154,9 +154,12 @@ class Utterances:
         return results
 
     def answer(self, finished: float | None) -> list[Result]:
-        """How probably the speaker is finished; None when nobody could tell in time."""
+        """How probably the speaker is finished; None when nobody could tell in time: then silence decides."""
         self._asking = False
-        return self._ended("end-of-turn") if finished is not None and finished >= FINISHED_FROM else []
+        if finished is None:
+            self._asked = len(ASKED_AT_MS)  # to wait for each question in vain would make the stream late
+            return []
+        return self._ended("end-of-turn") if finished >= FINISHED_FROM else []
 
     def end(self, rest: bytes = b"") -> list[Result]:
         """End the utterance in progress; `rest`: what is left of the stream, less than a window.

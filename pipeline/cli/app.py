@@ -4,6 +4,7 @@ import typer
 
 from pipeline.cli import (
     asyncapi,
+    audit,
     dead,
     engine,
     export,
@@ -47,6 +48,7 @@ app.command()(looking.doctor)
 app.command()(trace.trace)
 app.command()(report.report)
 app.command()(token.token)
+app.command()(audit.audit)
 app.add_typer(log.app, name="log")
 app.add_typer(export.app, name="export")
 app.add_typer(replay.app, name="replay")

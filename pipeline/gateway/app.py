@@ -15,6 +15,7 @@ from pipeline.gateway.audit import Audit
 from pipeline.gateway.ears import Ears
 from pipeline.gateway.given import Gateway
 from pipeline.gateway.guarding import Guard
+from pipeline.gateway.pages import page_router
 from pipeline.gateway.socket import endpoint
 from pipeline.gateway.socket.company import Company
 from pipeline.partials import PartialTranscripts
@@ -56,6 +57,7 @@ def make_app(gateway: Gateway, guard: Guard) -> FastAPI:
     guards.install(app, guard, Audit(gateway.bus, gateway.settings.tenant, gateway.clock))
     api.install(app, gateway.settings.gateway)
     app.include_router(endpoint.router)
+    app.include_router(page_router())
     return app
 
 

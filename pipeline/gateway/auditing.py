@@ -26,7 +26,7 @@ from pipeline.gateway.audit import EVERYBODY, Action, Deed
 from pipeline.gateway.guarding import OWNER, Who, guard_of, owner_in, require, require_own_or
 from pipeline.gateway.limiting import address_of
 from pipeline.gateway.refusals import Forbidden, Refused
-from schemas.ids import TOKEN_PATTERN
+from schemas.ids import TOKEN_PATTERN, checked_token
 
 _ID = re.compile(TOKEN_PATTERN)
 _NO_ID: Final = "(no id)"
@@ -67,6 +67,8 @@ async def permitted(
         ids={name: value if _ID.fullmatch(value) else _NO_ID for name, value in told.items()},
         address=address_of(connection.scope),
     )
+    if whose != EVERYBODY:
+        checked_token("whose", whose)  # it is part of the subject
     refused = _refusal(identity, deed)
     audit = guard_of(connection).audit
     if audit is None:

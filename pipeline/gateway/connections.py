@@ -13,7 +13,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import h11
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from infra.gateway_settings import GatewaySettings
 from pipeline.gateway.limiting import NOWHERE, WINDOW_S, Limits, counted_as
@@ -34,7 +36,7 @@ def options(settings: GatewaySettings, limits: Limits) -> dict[str, Any]:
     door = Door(settings, limits)
     return {
         "http": door.protocol,
-        "ws": "websockets-sansio",
+        "ws": _Socket,
         "ws_max_size": settings.frame_max_kb << 10,
         "ws_per_message_deflate": False,
         "h11_max_incomplete_event_size": HEAD_MAX_BYTES,
@@ -203,3 +205,12 @@ class _Watched(H11Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """uvicorn's, which calls a socket that was refused an error of the application."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True

@@ -8,7 +8,8 @@
     @app.get("/api/notes/{user_id}", dependencies=[own_or(Role.ANALYTICS)])   # one's own, or that role
 
 What is also to be on the audit record takes `audited` of pipeline/gateway/auditing.py in place of `own_or`. A socket is
-known by its header or, in a browser, by what its hello says: `guard.recognised(websocket, token)`.
+known by its header or, in a browser, by what its hello says: `guard.recognised(websocket, token)`; it must be closed
+when `identity.expires_at` has come.
 
 `Recognising` reads the token before the body is read, so that nobody unknown can make the gateway take in an upload.
 """

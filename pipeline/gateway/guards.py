@@ -11,13 +11,13 @@ problems, the size of bodies, the token. A route that takes in a recording says 
 """
 
 from fastapi import FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from infra.gateway_settings import GatewaySettings, who_may
 from pipeline.gateway import problems
 from pipeline.gateway.access_log import AccessLog
 from pipeline.gateway.audit import Audit
+from pipeline.gateway.body_limit import BodyLimit
 from pipeline.gateway.guarding import Guard, Recognising
 from pipeline.gateway.headers import SecurityHeaders, other_pages
 from pipeline.gateway.limiting import Flood
@@ -33,7 +33,7 @@ def install(app: FastAPI, guard: Guard, audit: Audit) -> None:
     app.state.guard = guard
     problems.install(app)
     app.add_middleware(Recognising, guard=guard)  # what is added last is passed first
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_max(settings))
+    app.add_middleware(BodyLimit, max_bytes=body_max(settings))
     app.add_middleware(problems.Problems)
     app.add_middleware(Origins, settings=settings)
     app.add_middleware(other_pages, settings=settings)

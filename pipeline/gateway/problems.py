@@ -9,10 +9,10 @@ import traceback
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from pipeline.gateway.refusals import EXPECTED, MEDIA_TYPE, Problem, Refused, TooLarge, problem_of, title
 
@@ -85,6 +85,8 @@ class Problems:
 
         try:
             await self._app(scope, receive, watched)
+        except (ClientDisconnect, WebSocketDisconnect):  # nobody is there to be told
+            return
         except Exception as error:  # noqa: BLE001  # the last one who can answer
             problem = problem_of(error)
             if problem is None:

@@ -11,11 +11,11 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from infra.gateway_settings import USUAL_PORT
 from infra.private_files import write_private
 from infra.settings import Settings, SettingsError
 from pipeline.gateway import connections
 
-USUAL_PORT: Final = 8080
 BACKLOG: Final = 512
 FINISH_WITHIN_S: Final = 4.0  # requests that are in hand when it is stopped; sockets are told to come again
 PING_EVERY_S: Final = 20.0  # on a socket; a client that is gone without a word is found out by the next one

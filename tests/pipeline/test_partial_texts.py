@@ -166,3 +166,15 @@ async def test_closing_drops_what_is_on_its_way(desk: Desk) -> None:
 
     assert asyncio.all_tasks() == before
     assert desk.told == []
+
+
+async def test_a_listener_that_cannot_be_told_any_more_is_reported_to_who_looks(desk: Desk) -> None:
+    async def gone(text: PartialText) -> None:
+        raise ConnectionError("gone")
+
+    desk.texts = PartialTexts(desk._ask, gone, lambda: desk.now_s)
+    await desk.look(NEW_SOUND)
+    await desk.answer("it was")
+
+    with pytest.raises(ConnectionError, match="gone"):
+        await desk.look(2 * NEW_SOUND)

@@ -172,11 +172,12 @@ class Session:
     async def _hear(self) -> None:
         limits = self._given.settings.gateway
         while True:
+            message: Any = None
             try:
                 message = await self._peer.hear(limits.idle_s)
                 await self._take(message)
             except (SchemaError, BusFull, BusUnavailable, NotYours, ListeningFailed, WeightsMissing) as error:
-                await self._peer.tell(problem_of(error))
+                await self._peer.tell(problem_of(error, getattr(message, "turn", None)))
                 if isinstance(error, SchemaError):
                     self._count_mistake()
 

@@ -57,7 +57,14 @@ async def bus_in(folder: Path) -> AsyncIterator[Ground]:
 
 @asynccontextmanager
 async def logger_on(ground: Ground) -> AsyncIterator[Process]:
-    """The logger; what it said is in logger.log."""
+    """The logger."""
+    async with worker_on(ground, topology.LOGGER) as process:
+        yield process
+
+
+@asynccontextmanager
+async def worker_on(ground: Ground, name: str) -> AsyncIterator[Process]:
+    """A worker with its default settings; what it said is in a log of its name."""
     ours = ("PARLEY_", "NATS_", "OTEL_", "MINIMAL_MODE")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
         "PARLEY_CONFIG": str(ground.folder / "empty.yaml"),
@@ -69,8 +76,8 @@ async def logger_on(ground: Ground) -> AsyncIterator[Process]:
     }
     (ground.folder / "empty.yaml").write_text("", encoding="utf-8")
     process = await spawn(
-        [sys.executable, "-m", "pipeline.process", topology.LOGGER],
-        log=ground.folder / "logger.log",
+        [sys.executable, "-m", "pipeline.process", name],
+        log=ground.folder / f"{name}.log",
         environment=environment,
     )
     try:

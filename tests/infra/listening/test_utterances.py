@@ -111,9 +111,19 @@ def test_it_is_asked_no_more_often_than_is_listed() -> None:
         utterances.hear(bytes(WINDOW_BYTES), probability)
         if utterances.asks:
             questions += 1
-            assert utterances.answer(None) == []
+            assert utterances.answer(0.1) == []
 
     assert questions == len(ASKED_AT_MS)
+
+
+def test_when_nobody_can_tell_in_time_silence_decides_and_nobody_is_asked_again_in_this_pause() -> None:
+    said = [*speech(500), *silence(1200), *speech(500), *silence(3000)]
+
+    results = heard(Utterances(longest_s=LONG_S), said, answers=[None, None, 0.9])
+    (utterance,) = ended(results)
+
+    assert utterance.reason == "silence"
+    assert SpeechResumed in kinds(results)
 
 
 def test_a_click_starts_something_that_is_dropped_and_never_confirmed() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from infra.blobs.files import FileBlobs
+from infra.bus.connection import Bus
 from infra.clock import new_id
 from infra.tokens import Role, make_token
 from pipeline.wiring import BLOB_FOLDER
@@ -24,9 +26,11 @@ from schemas.turns import TextTurnOpened, TurnCompleted
 from scripts.bench.talking.client import Client, connected_to
 
 if TYPE_CHECKING:
-    from tests.pipeline.gateway.conftest import Serve, Served
+    from tests.conftest import OwnServer
+    from tests.pipeline.gateway.socket.conftest import Serve, Served
 
     NewEvent = Callable[..., Event[Fact]]
+    SaidAtLast = Callable[[Bus, Event[Fact]], Awaitable[None]]
     Until = Callable[..., Awaitable[Any]]
 
 KEY = "a key of more than thirty-two bytes, for this test"
@@ -371,6 +375,51 @@ async def test_a_client_that_never_reads_is_left_and_the_others_are_served(
         await until(lambda: len(served.app.state.given.company) == 1)
 
     assert heard.sound == b"the last"
+
+
+@pytest.mark.slow
+async def test_a_bus_that_was_away_is_waited_for_and_nothing_is_missed(
+    serve_gateway: "Serve", own_server: "OwnServer", new_event: "NewEvent", said_at_last: "SaidAtLast"
+) -> None:
+    async with Bus(own_server.address, name="test-gateway") as bus:
+        served = await serve_gateway(on=bus)
+        async with connected_to(served.address) as client:
+            before = new_event(TextTurnOpened(text="before"), user="me", conversation=client.conversation)
+            await said_at_last(bus, before)
+            await client.first("opened", text="before")
+            await own_server.kill()
+            await client.say("say", text="is anybody there?")
+            with pytest.raises(RuntimeError, match="Service Unavailable"):
+                await client.first("accepted")
+            await own_server.start()
+            after = new_event(TextTurnOpened(text="after"), user="me", conversation=client.conversation)
+            await said_at_last(bus, after)
+            opened = await client.first("opened", after=len(client.came), text="after")
+
+        assert opened.message["seq"] == 2
+        assert types(client).count("opened") == 2
+
+
+async def test_a_bus_that_comes_back_without_its_data_makes_clients_begin_anew(
+    serve_gateway: "Serve", own_server: "OwnServer", new_event: "NewEvent", said_at_last: "SaidAtLast"
+) -> None:
+    async with Bus(own_server.address, name="test-gateway") as bus:
+        served = await serve_gateway(on=bus)
+        async with connected_to(served.address) as client:
+            mine = {"user": "me", "conversation": client.conversation}
+            for text in ("one", "two"):
+                await said_at_last(bus, new_event(TextTurnOpened(text=text), **mine))
+            await client.first("opened", text="two")
+            await own_server.kill()
+            shutil.rmtree(own_server.folder / "store")
+            await own_server.start()
+            async with Bus(own_server.address, name="test-declaring") as other:
+                await other.declare()
+            await said_at_last(bus, new_event(TextTurnOpened(text="anew"), **mine))
+            async with asyncio.timeout(30):
+                await client.socket.wait_closed()
+
+    assert client.socket.close_code == protocol.CLOSE_AGAIN
 
 
 async def speech(

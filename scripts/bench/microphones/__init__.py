@@ -1,0 +1,1 @@
+"""What scripts/bench/listening plays into microphones, and what it measures."""
