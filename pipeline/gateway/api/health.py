@@ -123,8 +123,21 @@ async def metrics(given: Given) -> Response:
 class Stats(BaseModel):
     """All turns in figures, and the newest."""
 
-    totals: dict[str, Any] | None = Field(description="As `parley log stats overview`; null: there were no turns.")
+    totals: dict[str, Any] | None = Field(
+        default=None, description="As `parley log stats overview`; null: there were no turns."
+    )
     recent: list[TurnListed]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "totals": {"turns": 14, "conversations": 2, "completed": 13, "failed": 1, "p50_ms": 300.0},
+                    "recent": [],
+                }
+            ]
+        }
+    }
 
 
 @router.get(

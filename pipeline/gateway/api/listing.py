@@ -74,13 +74,37 @@ class TurnListed(BaseModel):
     user: str
     spoken: bool
     opened_at: datetime
-    ended_at: datetime | None
+    ended_at: datetime | None = None
     status: Status
-    text: str | None = Field(description="Empty or null where the log keeps nothing of what is said.")
+    text: str | None = Field(default=None, description="Empty or null where the log keeps nothing of what is said.")
     intents: list[str]
-    reply: str | None = Field(description="Of an interrupted turn what was heard of it; of a failed one why.")
-    code: str | None = Field(description="Why it failed.")
-    total_ms: float | None
+    reply: str | None = Field(
+        default=None, description="Of an interrupted turn what was heard of it; of a failed one why."
+    )
+    code: str | None = Field(default=None, description="Why it failed.")
+    total_ms: float | None = None
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "turn": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740",
+                    "conversation": "019aa0b4-5c1f-7d33-9a52-0e4b7c61f2a8",
+                    "number": 3,
+                    "user": "ann",
+                    "spoken": False,
+                    "opened_at": "2026-11-20T09:30:15.123456Z",
+                    "ended_at": "2026-11-20T09:30:15.423456Z",
+                    "status": "completed",
+                    "text": "hello",
+                    "intents": ["chit_chat"],
+                    "reply": "Hello!",
+                    "code": None,
+                    "total_ms": 300.0,
+                }
+            ]
+        }
+    }
 
 
 def listed(table: Table) -> list[TurnListed]:

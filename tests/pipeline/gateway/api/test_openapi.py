@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import jsonschema
 import pytest
 import schemathesis
 from fastapi import FastAPI
@@ -120,3 +121,26 @@ def test_every_endpoint_is_described_with_its_refusals(document: dict[str, Any])
                 assert answer["description"]
                 if int(status) >= 400 and path != HEALTH:
                     assert set(answer["content"]) == {"application/problem+json"}, (method, path, status)
+
+
+def test_every_body_has_an_example_and_each_example_is_one(document: dict[str, Any]) -> None:
+    told = {**document, "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = [answer for status, answer in operation["responses"].items() if int(status) < 300]
+            for holder in (*answers, *([operation["requestBody"]] if "requestBody" in operation else [])):
+                content = holder["content"].get("application/json")
+                if content is None:  # a form, a page, sound
+                    continue
+                schema = content["schema"]
+                options = [schema, *schema.get("anyOf", [])]
+                named = [
+                    document["components"]["schemas"][o["$ref"].rpartition("/")[2]] for o in options if "$ref" in o
+                ]
+                examples = [
+                    *(each for one in named for each in one.get("examples", [])),
+                    *filter(None, [content.get("example")]),
+                ]
+                assert examples, (method, path)
+                for example in examples:
+                    jsonschema.Draft202012Validator({**told, **schema}).validate(example)
