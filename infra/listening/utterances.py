@@ -78,6 +78,7 @@ class UtteranceEnded:
     pcm: bytes  # s16le mono at RATE_HZ
     reason: Reason
     voiced_ms: int  # 0: nobody spoke, which only an utterance that is ended by hand can be
+    decided_at: int  # the sample up to which the stream had been heard when this was decided
 
 
 Result = SpeechStarted | SpeechConfirmed | SpeechPaused | SpeechResumed | SpeechDropped | UtteranceEnded
@@ -168,6 +169,8 @@ class Utterances:
         """
         self._heard += len(rest) // BYTES_PER_SAMPLE
         if not self._by_hand and not self._speaks:
+            if rest:
+                self._before.clear()  # it would not join what comes next
             return []
         self._pcm.extend(rest)
         if not self._by_hand and self._voiced < VOICED_MIN:
@@ -224,7 +227,8 @@ class Utterances:
         self._begin()
         self._keep_before(whole[kept:])
         ended = begun + kept // BYTES_PER_SAMPLE
-        return [UtteranceEnded(begun, ended, whole[:kept], reason, voiced * WINDOW * 1000 // RATE_HZ)]
+        voiced_ms = voiced * WINDOW * 1000 // RATE_HZ
+        return [UtteranceEnded(begun, ended, whole[:kept], reason, voiced_ms, decided_at=self._heard)]
 
     def _keep_before(self, pcm: bytes) -> None:
         """The last whole windows of it, as pre-roll."""

@@ -9,7 +9,7 @@ from infra.audio import RATE_HZ
 from infra.listening.utterances import Result, SoFar, SpeechPaused, SpeechResumed, UtteranceEnded
 from pipeline.partial_texts import LEFT_OUT, NEW_SOUND, SOUND_MAX, PartialText, PartialTexts
 
-ENDED = UtteranceEnded(0, 1, b"", "silence", 0)
+ENDED = UtteranceEnded(0, 1, b"", "silence", voiced_ms=0, decided_at=1)
 
 
 class Desk:
