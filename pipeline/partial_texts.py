@@ -80,8 +80,12 @@ class PartialTexts:
             self._paused = isinstance(result, SpeechPaused)
 
     def look(self, so_far: SoFar | None) -> None:
-        """Ask about the stream's `so_far(SOUND_MAX_S)` if it is time; returns at once."""
-        if so_far is None or (self._asking is not None and not self._asking.done()) or self._now() < self._rests_until:
+        """Ask about the stream's `so_far(SOUND_MAX_S)` if it is time; returns at once. Raises what `tell` raised."""
+        if self._asking is not None:
+            if not self._asking.done():
+                return
+            self._asking.result()
+        if so_far is None or self._now() < self._rests_until:
             return
         utterance = self._utterance
         if utterance is None or utterance.from_sample != so_far.from_sample:

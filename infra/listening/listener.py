@@ -117,8 +117,14 @@ class ListeningStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._listening.done():
-            await cancelled(self._listening)
+        if self._listening.done():
+            return
+        await cancelled(self._listening)
+        self._closing = True
+        self._room.set()  # who still feeds or takes results is let go
+        while not self._results.empty():
+            self._results.get_nowait()
+        self._results.put_nowait(None)
 
     async def feed(self, pcm: bytes) -> None:
         """More sound, PCM s16le mono at the stream's rate, in frames of any length up to FRAME_MAX_S.
@@ -156,6 +162,7 @@ class ListeningStream:
         """Raises ListeningFailed."""
         result = await self._results.get()
         if result is None:
+            self._results.put_nowait(None)  # for whoever asks again
             self._check_failed()
             raise StopAsyncIteration
         return result

@@ -78,6 +78,7 @@ class UtteranceEnded:
     pcm: bytes  # s16le mono at RATE_HZ
     reason: Reason
     voiced_ms: int  # 0: nobody spoke, which only an utterance that is ended by hand can be
+    decided_at: int  # the sample up to which the stream had been heard when this was decided
 
 
 Result = SpeechStarted | SpeechConfirmed | SpeechPaused | SpeechResumed | SpeechDropped | UtteranceEnded
@@ -154,9 +155,12 @@ class Utterances:
         return results
 
     def answer(self, finished: float | None) -> list[Result]:
-        """How probably the speaker is finished; None when nobody could tell in time."""
+        """How probably the speaker is finished; None when nobody could tell in time: then silence decides."""
         self._asking = False
-        return self._ended("end-of-turn") if finished is not None and finished >= FINISHED_FROM else []
+        if finished is None:
+            self._asked = len(ASKED_AT_MS)  # to wait for each question in vain would make the stream late
+            return []
+        return self._ended("end-of-turn") if finished >= FINISHED_FROM else []
 
     def end(self, rest: bytes = b"") -> list[Result]:
         """End the utterance in progress; `rest`: what is left of the stream, less than a window.
@@ -165,6 +169,8 @@ class Utterances:
         """
         self._heard += len(rest) // BYTES_PER_SAMPLE
         if not self._by_hand and not self._speaks:
+            if rest:
+                self._before.clear()  # it would not join what comes next
             return []
         self._pcm.extend(rest)
         if not self._by_hand and self._voiced < VOICED_MIN:
@@ -221,7 +227,8 @@ class Utterances:
         self._begin()
         self._keep_before(whole[kept:])
         ended = begun + kept // BYTES_PER_SAMPLE
-        return [UtteranceEnded(begun, ended, whole[:kept], reason, voiced * WINDOW * 1000 // RATE_HZ)]
+        voiced_ms = voiced * WINDOW * 1000 // RATE_HZ
+        return [UtteranceEnded(begun, ended, whole[:kept], reason, voiced_ms, decided_at=self._heard)]
 
     def _keep_before(self, pcm: bytes) -> None:
         """The last whole windows of it, as pre-roll."""

@@ -14,9 +14,11 @@ import uvloop
 
 from infra import settings as configuration
 from infra.bus.connection import Listener
+from infra.tokens import Authenticator
 from pipeline import topology
 from pipeline.cli import exits
 from pipeline.cli.joining import joined, note
+from pipeline.cli.token import with_key
 from pipeline.engine_start import NAMES, with_engine
 from pipeline.process import UnknownWorker, address_of, connected, run
 from pipeline.supervisor import Supervisor
@@ -57,6 +59,8 @@ def up(
         if only is not None:
             settings = joined(settings)
             address_of(settings)  # refuses when there is no bus to join
+        if topology.GATEWAY in names:
+            _check_tokens(settings)
         uvloop.run(_up(Supervisor(settings, names, note)))
 
 
@@ -122,7 +126,19 @@ def gateway(
     """One more gateway (HTTP, WebSocket, page), on the bus that is already there. `parley up` starts one by itself."""
     with exits.told():
         asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-        _run_one(topology.GATEWAY, configuration.with_gateway(joined(), asked))
+        settings = configuration.with_gateway(joined(), asked)
+        _check_tokens(settings)
+        _run_one(topology.GATEWAY, settings)
+
+
+def _check_tokens(settings: configuration.Settings) -> None:
+    """Before anything starts: the key with which tokens are checked, made where none is configured.
+
+    Raises SettingsError when it cannot be used.
+    """
+    if settings.gateway.auth == "jwt":
+        with_key(settings)
+        Authenticator(settings)
 
 
 def _run_one(name: str, settings: configuration.Settings) -> None:

@@ -33,7 +33,9 @@ def token(
     with exits.told():
         settings = configuration.load()
         lifetime = lasting("expires", expires)
-        _with_key(settings)
+        with_key(settings)
+        if settings.gateway.auth == "none":
+            note("gateway.auth is none: the gateway asks for no token; with jwt it does")
         print(make_token(settings, user, {Role.USER, *(role or ())}, lifetime, SystemClock().now()))
 
 
@@ -45,8 +47,7 @@ def lasting(option: str, text: str) -> timedelta:
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
-def _with_key(settings: Settings) -> None:
+def with_key(settings: Settings) -> None:
+    """Make a key when none is configured and none was made before. Raises SettingsError."""
     if not has_own_key(settings):
         note(f"made a key: {make_key_file(settings)} (whoever can read it can make tokens)")
-    if settings.gateway.auth == "none":
-        note("gateway.auth is none: the gateway asks for no token; with jwt it does")

@@ -11,7 +11,18 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from infra.audio import RATE_HZ, AudioLimits, UnusableAudio, decode, decode_blocking, join_wavs, pcm_of, wav_of
+from infra.audio import (
+    RATE_HZ,
+    AudioLimits,
+    StreamResampler,
+    UnusableAudio,
+    decode,
+    decode_blocking,
+    join_wavs,
+    pcm_of,
+    samples_of,
+    wav_of,
+)
 
 TONE_HZ = 440.0
 
@@ -240,3 +251,26 @@ def test_what_cannot_be_joined_is_refused_by_its_place(wavs: list[bytes], field:
         join_wavs(wavs)
 
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000])
+def test_a_stream_keeps_its_pitch_and_its_length_in_whatever_pieces_it_comes(rate_hz: int) -> None:
+    pcm, resampler = pcm_of(tone(rate_hz, 2.0)), StreamResampler(rate_hz)
+    whole = StreamResampler(rate_hz)
+    at_once = whole.feed(pcm) + whole.flush()
+
+    pieces = b"".join(resampler.feed(pcm[at : at + 70]) for at in range(0, len(pcm), 70)) + resampler.flush()
+
+    assert abs(len(pieces) / 2 - 2 * RATE_HZ) <= 1
+    assert loudest_hz(samples_of(pieces)) == pytest.approx(TONE_HZ, abs=1)
+    assert np.abs(samples_of(pieces) - samples_of(at_once)).max() < 1e-3
+
+
+def test_a_stream_goes_on_after_it_was_flushed_and_nothing_is_left_over() -> None:
+    resampler = StreamResampler(48_000)
+    pcm = pcm_of(tone(48_000, 1.0))
+
+    first, second = (resampler.feed(pcm) + resampler.flush() for _ in range(2))
+
+    assert len(first) == len(second)
+    assert np.abs(samples_of(first) - samples_of(second)).max() < 1e-3  # soxr dithers the last bit

@@ -9,7 +9,7 @@ from infra.audio import RATE_HZ
 from infra.listening.utterances import Result, SoFar, SpeechPaused, SpeechResumed, UtteranceEnded
 from pipeline.partial_texts import LEFT_OUT, NEW_SOUND, SOUND_MAX, PartialText, PartialTexts
 
-ENDED = UtteranceEnded(0, 1, b"", "silence", 0)
+ENDED = UtteranceEnded(0, 1, b"", "silence", voiced_ms=0, decided_at=1)
 
 
 class Desk:
@@ -166,3 +166,15 @@ async def test_closing_drops_what_is_on_its_way(desk: Desk) -> None:
 
     assert asyncio.all_tasks() == before
     assert desk.told == []
+
+
+async def test_a_listener_that_cannot_be_told_any_more_is_reported_to_who_looks(desk: Desk) -> None:
+    async def gone(text: PartialText) -> None:
+        raise ConnectionError("gone")
+
+    desk.texts = PartialTexts(desk._ask, gone, lambda: desk.now_s)
+    await desk.look(NEW_SOUND)
+    await desk.answer("it was")
+
+    with pytest.raises(ConnectionError, match="gone"):
+        await desk.look(2 * NEW_SOUND)

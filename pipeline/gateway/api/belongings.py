@@ -1,7 +1,7 @@
 """What a user has: reminders, notes, ledger, expenses, appointments and friends. They are changed by saying so."""
 
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -41,7 +41,13 @@ class Listed(BaseModel, Generic[T]):
 
     user_id: str
     rows: list[T]
-    next: str | None = Field(description=NEXT)
+    next: str | None = Field(default=None, description=NEXT)
+
+
+def _shown(**row: Any) -> dict[int | str, dict[str, Any]]:
+    """What may be answered, with a row as an example."""
+    example = {"user_id": "ann", "rows": [row], "next": None}
+    return {**_REFUSALS, 200: {"content": {"application/json": {"example": example}}}}
 
 
 class ReminderTold(BaseModel):
@@ -55,28 +61,20 @@ class ReminderTold(BaseModel):
     turn: str = Field(description="In which it was made.")
     moved: int = Field(description="How often it was given another time.")
 
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "id": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740-0",
-                    "title": "call the dentist",
-                    "due_at": "2026-11-21T14:00:00Z",
-                    "time_zone": "Europe/Berlin",
-                    "conversation": "019aa0b4-5c1f-7d33-9a52-0e4b7c61f2a8",
-                    "turn": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740",
-                    "moved": 0,
-                }
-            ]
-        }
-    }
-
 
 @router.get(
     "/reminders",
     summary="Open reminders, the next one first",
     dependencies=[audited("read", "reminders")],
-    responses=_REFUSALS,
+    responses=_shown(
+        id="019aa0b4-6e02-7a10-8f4c-5d2e91b3c740-0",
+        title="call the dentist",
+        due_at="2026-11-21T14:00:00Z",
+        time_zone="Europe/Berlin",
+        conversation="019aa0b4-5c1f-7d33-9a52-0e4b7c61f2a8",
+        turn="019aa0b4-6e02-7a10-8f4c-5d2e91b3c740",
+        moved=0,
+    ),
 )
 async def reminders(
     user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor: Cursor = None
@@ -90,7 +88,9 @@ async def reminders(
 @router.get(
     "/notes",
     summary="Notes, newest first",
-    responses=_REFUSALS,
+    responses=_shown(
+        id="019aa0b4-6e02-7a10-8f4c-5d2e91b3c740-0", text="the milk is out", created_at="2026-11-20T09:30:15.123456Z"
+    ),
     dependencies=[audited("read", "notes")],
 )
 async def notes(user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor: Cursor = None) -> Listed[Note]:
@@ -104,7 +104,20 @@ class LedgerTold(BaseModel):
     user_id: str
     balances: list[Balance] = Field(description="What is open, the largest first; the same on each page.")
     rows: list[Entry] = Field(description="How it came about, newest first.")
-    next: str | None = Field(description=NEXT)
+    next: str | None = Field(default=None, description=NEXT)
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "user_id": "ann",
+                    "balances": [{"person": "Cem", "person_key": "cem", "amount_minor": 2000, "currency": "EUR"}],
+                    "rows": [],
+                    "next": None,
+                }
+            ]
+        }
+    }
 
 
 @router.get(
@@ -122,7 +135,17 @@ async def ledger(user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor: 
 
 
 @router.get(
-    "/expenses", summary="Expenses, newest first", dependencies=[audited("read", "expenses")], responses=_REFUSALS
+    "/expenses",
+    summary="Expenses, newest first",
+    dependencies=[audited("read", "expenses")],
+    responses=_shown(
+        id="019aa0b4-6e02-7a10-8f4c-5d2e91b3c740-0",
+        amount_minor=1200,
+        currency="EUR",
+        purpose="coffee",
+        spent_at="2026-11-20T09:30:15.123456Z",
+        created_at="2026-11-20T09:30:15.123456Z",
+    ),
 )
 async def expenses(user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor: Cursor = None) -> Listed[Expense]:
     """What was spent, in whole minor units."""
@@ -133,7 +156,14 @@ async def expenses(user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor
     "/appointments",
     summary="Appointments that are not over, the next one first",
     dependencies=[audited("read", "appointments")],
-    responses=_REFUSALS,
+    responses=_shown(
+        id="019aa0b4-6e02-7a10-8f4c-5d2e91b3c740-0",
+        title="meeting with the team",
+        starts_at="2026-11-21T09:00:00Z",
+        ends_at="2026-11-21T10:00:00Z",
+        all_day=False,
+        created_at="2026-11-20T09:30:15.123456Z",
+    ),
 )
 async def appointments(
     user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor: Cursor = None
@@ -145,7 +175,7 @@ async def appointments(
 @router.get(
     "/friends",
     summary="Friends, by name",
-    responses=_REFUSALS,
+    responses=_shown(name="Mia", name_key="mia", created_at="2026-11-20T09:30:15.123456Z"),
     dependencies=[audited("read", "friends")],
 )
 async def friends(user_id: UserPath, given: Given, limit: Limit = LIMIT, cursor: Cursor = None) -> Listed[Friend]:

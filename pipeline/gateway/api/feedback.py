@@ -1,6 +1,6 @@
 """What somebody thinks of a reply, kept and exported like that of `parley feedback`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StringConstraints, model_validator
@@ -21,6 +21,8 @@ from schemas.intents import IntentLabel
 from schemas.turns import FeedbackRecorded
 
 router = APIRouter(prefix="/api/turns", tags=["turns"])
+_EXAMPLE: Final = {"about": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740", "rating": "up"}
+_RECORDED: Final[dict[int | str, dict[str, Any]]] = {201: {"content": {"application/json": {"example": _EXAMPLE}}}}
 Words = Annotated[str, StringConstraints(min_length=1, max_length=COMMENT_MAX_CHARS, pattern=r"\S")]
 
 
@@ -60,7 +62,7 @@ class Opinion(BaseModel):
     "/{turn}/feedback",
     status_code=201,
     summary="Say what you think of a reply",
-    responses=responses(400, 401, 404, 413, 422, 429, 503, 504),
+    responses={**_RECORDED, **responses(400, 401, 404, 413, 422, 429, 503, 504)},
 )
 async def feedback(turn: TurnPath, said: Opinion, request: Request, given: Given, me: Who) -> FeedbackRecorded:
     """Thumbs, corrections, “I meant …”, a better candidate, a comparison with another turn; several at once.

@@ -1,5 +1,6 @@
 """How Parley is: every part with what is wrong, the metrics of all processes, and the figures of its turns."""
 
+from collections import defaultdict
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
@@ -73,7 +74,7 @@ async def health(given: Given, looking: Looked, me: Perhaps, response: Response)
     whole = me is not None and me.has(Role.ANALYTICS)
     response.headers["Cache-Control"] = "no-store"
     try:
-        found = _health(await looking.seen(given))
+        found = told_of(await looking.seen(given))
     except BusUnavailable as error:
         found = Health(status="degraded", parts={"bus": Part(ok=False, detail=str(error))}, wrong=[str(error)])
     response.status_code = 200 if found.status == "ok" else 503
@@ -83,11 +84,15 @@ async def health(given: Given, looking: Looked, me: Perhaps, response: Response)
     return Health(status=found.status, parts=parts, wrong=[])
 
 
-def _health(seen: Seen) -> Health:
+def told_of(seen: Seen) -> Health:
+    """A look as it is answered."""
+    of_kind: defaultdict[str, list[WorkerStanding]] = defaultdict(list)
+    for worker in seen.workers:
+        of_kind[worker.name].append(worker)  # of gateways each stands for itself
     parts = {
         "bus": Part(ok=True, detail=f"nats-server {seen.bus_version}"),
         "intake": Part(ok=seen.intake_closed is None, detail=seen.intake_closed or "turns are taken in"),
-        **{worker.name: _worker(worker) for worker in seen.workers},
+        **{name: _workers(some) for name, some in of_kind.items()},
         "engine": Part(ok=seen.engine_ok, detail=seen.engine),
         "state": Part(ok=seen.state is None, detail=seen.state or "it answers"),
         "log": Part(ok=seen.log is None, detail=seen.log or "it answers"),
@@ -96,11 +101,11 @@ def _health(seen: Seen) -> Health:
     return Health(status="degraded" if seen.wrong else "ok", parts=parts, wrong=list(seen.wrong))
 
 
-def _worker(worker: WorkerStanding) -> Part:
-    ready = sum(present.ready for present in worker.processes)
-    well = bool(worker.processes) and worker.behind <= BEHIND_MUCH
-    detail = f"{ready} of {len(worker.processes)} ready, {worker.in_hand} events in hand"
-    return Part(ok=well, detail=detail, processes=len(worker.processes), behind=worker.behind)
+def _workers(some: list[WorkerStanding]) -> Part:
+    processes = [process for worker in some for process in worker.processes]
+    ready, behind = sum(process.ready for process in processes), sum(worker.behind for worker in some)
+    detail = f"{ready} of {len(processes)} ready, {sum(worker.in_hand for worker in some)} events in hand"
+    return Part(ok=bool(processes) and behind <= BEHIND_MUCH, detail=detail, processes=len(processes), behind=behind)
 
 
 @router.get(
@@ -118,8 +123,21 @@ async def metrics(given: Given) -> Response:
 class Stats(BaseModel):
     """All turns in figures, and the newest."""
 
-    totals: dict[str, Any] | None = Field(description="As `parley log stats overview`; null: there were no turns.")
+    totals: dict[str, Any] | None = Field(
+        default=None, description="As `parley log stats overview`; null: there were no turns."
+    )
     recent: list[TurnListed]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "totals": {"turns": 14, "conversations": 2, "completed": 13, "failed": 1, "p50_ms": 300.0},
+                    "recent": [],
+                }
+            ]
+        }
+    }
 
 
 @router.get(

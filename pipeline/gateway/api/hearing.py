@@ -42,7 +42,7 @@ class Heard(BaseModel):
     turn: str
     conversation: str
     steps: list[StepTold] = Field(description="The stages that worked on it, in the order in which they first spoke.")
-    transcription: Transcription | None
+    transcription: Transcription | None = None
     intents: list[IntentTold]
     results: list[TaskOutcome] = Field(description="What skills did, or why not.")
     response: str

@@ -48,7 +48,7 @@ class HistoryPage(BaseModel):
 
     user_id: str
     turns: list[SaidTold]
-    next: str | None = Field(description=NEXT)
+    next: str | None = Field(default=None, description=NEXT)
 
     model_config = {
         "json_schema_extra": {
@@ -91,7 +91,7 @@ class Forgotten(BaseModel):
     """What went."""
 
     user_id: str
-    conversation: str | None = Field(description="Only of this one; null: of all.")
+    conversation: str | None = Field(default=None, description="Only of this one; null: of all.")
     turns: int = Field(description="How many turns were forgotten.")
 
     model_config = {"json_schema_extra": {"examples": [{"user_id": "ann", "conversation": None, "turns": 12}]}}
@@ -134,9 +134,9 @@ class SummaryTold(BaseModel):
     user_id: str
     conversations: int
     turns: int
-    first_at: datetime | None
-    last_at: datetime | None
-    last: SaidTold | None = Field(description="The newest turn.")
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    last: SaidTold | None = Field(default=None, description="The newest turn.")
     intents: list[IntentCount] = Field(
         description="What was wanted most, from the event log: forgotten turns are counted as well."
     )

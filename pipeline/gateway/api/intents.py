@@ -41,6 +41,25 @@ class Classified(BaseModel):
     text: str
     intents: list[IntentTold]
 
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "text": "what is a quark",
+                    "intents": [
+                        {
+                            "label": "general_query",
+                            "confidence": 0.98,
+                            "text": "what is a quark",
+                            "slots": {"query": "what is a quark"},
+                            "decided_by": "head",
+                        }
+                    ],
+                }
+            ]
+        }
+    }
+
 
 @router.post(
     "/classify",

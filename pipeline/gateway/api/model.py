@@ -35,6 +35,27 @@ class Model(BaseModel):
     repetition_penalty: float
     candidates: int
 
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "model_name": "smollm2-135m-instruct",
+                    "inference_engine": "llama.cpp",
+                    "minimal_mode": False,
+                    "fallbacks": ["contextual"],
+                    "available": True,
+                    "detail": "it answers",
+                    "max_tokens": 80,
+                    "temperature": 0.2,
+                    "top_p": 0.8,
+                    "top_k": 40,
+                    "repetition_penalty": 1.05,
+                    "candidates": 1,
+                }
+            ]
+        }
+    }
+
 
 @router.get(
     "/model-info", summary="Which model answers", responses=responses(401, 429), response_description="The model."
@@ -86,6 +107,14 @@ class ChatHealth(BaseModel):
     minimal_mode: bool
     engine: str
     wrong: list[str]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {"status": "healthy", "minimal_mode": True, "engine": "contextual: minimal mode, no model", "wrong": []}
+            ]
+        }
+    }
 
 
 @router.get("/health", summary="Whether chat answers", responses=responses(401, 429, 503, 504))

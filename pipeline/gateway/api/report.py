@@ -22,6 +22,8 @@ router = APIRouter(prefix="/api", tags=["operation"])
 Since = Annotated[AwareDatetime | None, Query(description="From here on; from the beginning otherwise.")]
 Until = Annotated[AwareDatetime | None, Query(description="Before this time.")]
 _OF_ALL: Any = {"dependencies": [audited("read", "report", of_all=True)]}
+_EXAMPLE: Final = {"run": "live", "since": None, "until": None, "overview": {"turns": 14, "completed": 13}}
+_FIGURES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/json": {"example": _EXAMPLE}}}}
 POLICY: Final = "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'"
 FRAMES: Final = "; frame-ancestors 'self'"
 
@@ -45,7 +47,10 @@ async def report(given: Given, since: Since = None, until: Until = None) -> HTML
 
 
 @router.get(
-    "/report.json", summary="The report in figures", responses=responses(401, 403, 422, 429, 503, 504), **_OF_ALL
+    "/report.json",
+    summary="The report in figures",
+    responses={**_FIGURES, **responses(401, 403, 422, 429, 503, 504)},
+    **_OF_ALL,
 )
 async def report_json(given: Given, since: Since = None, until: Until = None) -> dict[str, Any]:
     """As `parley report --json` tells it."""

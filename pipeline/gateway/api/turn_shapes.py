@@ -65,15 +65,17 @@ class Transcription(BaseModel):
 
     text: str
     audio_s: float
-    confidence: float | None
-    empty_because: Literal["silence", "noise"] | None
+    confidence: float | None = None
+    empty_because: Literal["silence", "noise"] | None = None
 
 
 class ModelInfo(BaseModel):
     """What made the reply; null where nothing did."""
 
-    model_name: str | None = Field(description="`rules` without a model, `none` for a skill's own words.")
-    inference_engine: str | None = Field(description="`contextual` without a model, `fixed` for a skill's own words.")
+    model_name: str | None = Field(default=None, description="`rules` without a model, `none` for a skill's own words.")
+    inference_engine: str | None = Field(
+        default=None, description="`contextual` without a model, `fixed` for a skill's own words."
+    )
     response_time: float = Field(description="Seconds from the request to the end of the turn.")
 
 
@@ -98,18 +100,55 @@ class TurnTold(BaseModel):
     status: Status
     spoken: bool = Field(description="Whether it was said aloud, not typed.")
     opened_at: datetime
-    ended_at: datetime | None
-    text: str | None = Field(description="What was typed or heard; null while it is not known.")
+    ended_at: datetime | None = None
+    text: str | None = Field(default=None, description="What was typed or heard; null while it is not known.")
     intents: list[IntentTold]
     tasks: list[TaskOutcome]
-    clarification: str | None = Field(description="What was asked back.")
-    reply: str | None = Field(description="Of an interrupted turn what was heard of it; of a failed one why.")
-    engine: EngineUse | None
+    clarification: str | None = Field(default=None, description="What was asked back.")
+    reply: str | None = Field(
+        default=None, description="Of an interrupted turn what was heard of it; of a failed one why."
+    )
+    engine: EngineUse | None = None
     speech: list[SentenceSpoken]
-    recording: str | None = Field(description="Where the recording is, of a spoken turn.")
+    recording: str | None = Field(default=None, description="Where the recording is, of a spoken turn.")
     steps: list[StepTold]
-    error: Failure | None
+    error: Failure | None = None
     feedback: list[FeedbackRecorded]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "turn": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740",
+                    "conversation": "019aa0b4-5c1f-7d33-9a52-0e4b7c61f2a8",
+                    "number": 3,
+                    "user": "ann",
+                    "status": "completed",
+                    "spoken": False,
+                    "opened_at": "2026-11-20T09:30:15.123456Z",
+                    "ended_at": "2026-11-20T09:30:15.423456Z",
+                    "text": "hello",
+                    "intents": [
+                        {"label": "chit_chat", "confidence": 0.98, "text": "hello", "slots": {}, "decided_by": "head"}
+                    ],
+                    "tasks": [],
+                    "clarification": None,
+                    "reply": "Hello!",
+                    "engine": {
+                        "backend": "llama.cpp",
+                        "model": "smollm2-135m-instruct",
+                        "fallback": False,
+                        "reason": None,
+                    },
+                    "speech": [],
+                    "recording": None,
+                    "steps": [{"stage": "intent", "queue_ms": 1.2, "work_ms": 51.4}],
+                    "error": None,
+                    "feedback": [],
+                }
+            ]
+        }
+    }
 
 
 def turn_told(turn: FollowedTurn) -> TurnTold:

@@ -32,7 +32,9 @@ class TurnPage(BaseModel):
     """The newest turns first."""
 
     turns: list[TurnListed]
-    next: str | None = Field(description=NEXT)
+    next: str | None = Field(default=None, description=NEXT)
+
+    model_config = {"json_schema_extra": {"examples": [{"turns": [], "next": None}]}}
 
 
 @router.get(
@@ -107,6 +109,30 @@ class Trace(BaseModel):
     total_ms: float
     spans: list[SpanTold]
 
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "turn": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740",
+                    "total_ms": 300.2,
+                    "spans": [
+                        {
+                            "stage": "intent",
+                            "queued_ms": 0.0,
+                            "began_ms": 1.2,
+                            "ended_ms": 52.6,
+                            "queue_ms": 1.2,
+                            "work_ms": 51.4,
+                            "attempt": 1,
+                            "said": ["IntentClassified"],
+                            "note": "",
+                        }
+                    ],
+                }
+            ]
+        }
+    }
+
 
 @router.get(
     "/{turn}/trace",
@@ -148,6 +174,14 @@ class Stopped(BaseModel):
     turn: str
     status: Status
     reply: str = Field(description="What of it counts as heard.")
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {"turn": "019aa0b4-6e02-7a10-8f4c-5d2e91b3c740", "status": "interrupted", "reply": "The ocean is"}
+            ]
+        }
+    }
 
 
 @router.post(

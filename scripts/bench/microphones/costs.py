@@ -16,7 +16,7 @@ from infra.listening.utterances import Result, Utterances
 from infra.listening.voice_activity import WINDOW, Memory, VoiceActivity
 from scripts.bench.microphones.playing import listened, recording
 
-PLAYED_S: Final = 6.0
+PLAYED_S: Final = 4.0
 LONGEST_S: Final = 120.0
 APART_S: Final = 0.7  # the streams say different parts of the same recording
 

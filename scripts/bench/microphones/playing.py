@@ -19,13 +19,15 @@ def recording(name: str) -> Samples:
     return decode_blocking(path.read_bytes())
 
 
-async def play(stream: ListeningStream, pcm: bytes, fed: Callable[[], None] | None = None) -> None:
-    """Feed PCM at RATE_HZ in real time, then close; `fed` is called after each frame."""
+async def play(
+    stream: ListeningStream, pcm: bytes, fed: Callable[[], None] | None = None, *, paced: bool = True
+) -> None:
+    """Feed PCM at RATE_HZ in real time (or as fast as it is taken), then close; `fed` is called after each frame."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     for at in range(0, len(pcm), 2 * FRAME):
         due = began + (at // 2 + FRAME) / RATE_HZ  # a frame is there when its last sample has sounded
-        if (early_s := due - loop.time()) > 0:
+        if paced and (early_s := due - loop.time()) > 0:
             await asyncio.sleep(early_s)
         await stream.feed(pcm[at : at + 2 * FRAME])
         if fed is not None:
@@ -33,9 +35,9 @@ async def play(stream: ListeningStream, pcm: bytes, fed: Callable[[], None] | No
     await stream.close()
 
 
-async def listened(stream: ListeningStream, pcm: bytes, told: Callable[[Result], None]) -> None:
+async def listened(stream: ListeningStream, pcm: bytes, told: Callable[[Result], None], *, paced: bool = True) -> None:
     """Play into a stream and hand each result to `told` as it comes."""
     async with stream, asyncio.TaskGroup() as both:
-        both.create_task(play(stream, pcm))
+        both.create_task(play(stream, pcm, paced=paced))
         async for result in stream:
             told(result)

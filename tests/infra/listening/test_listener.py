@@ -246,6 +246,24 @@ async def test_a_stream_that_is_left_without_closing_ends_its_task() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_who_still_feeds_or_takes_results_when_a_stream_is_left_is_let_go() -> None:
+    async def stuck(memory: Memory, samples: Samples) -> NDArray[np.float32]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def fed() -> None:
+        for _ in range(4):
+            await stream.feed(bytes(PENDING_MAX_BYTES))
+
+    async with scripted(spoken=stuck) as stream:
+        feeding, taking = asyncio.create_task(fed()), asyncio.create_task(anext(stream, None))
+        await asyncio.wait({feeding, taking}, timeout=0.05)
+
+    with pytest.raises(RuntimeError, match="used after its close"):
+        await feeding
+    assert await taking is None
+
+
 async def test_what_is_being_said_can_be_looked_at() -> None:
     async with scripted() as stream:
         assert stream.so_far(12.0) is None

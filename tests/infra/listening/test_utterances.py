@@ -33,7 +33,7 @@ LONG_S = 60.0
 
 def sound(windows: int) -> bytes:
     """Sound in which each sample tells its place."""
-    return np.arange(windows * WINDOW, dtype="<u2").tobytes()
+    return np.arange(windows * WINDOW).astype("<u2").tobytes()
 
 
 def heard(utterances: Utterances, probabilities: Sequence[float], answers: Sequence[float | None] = ()) -> list[Result]:
@@ -70,7 +70,8 @@ def test_a_finished_sentence_ends_at_the_first_question() -> None:
     assert kinds(results) == [SpeechStarted, SpeechConfirmed, SpeechPaused, UtteranceEnded]
     (utterance,) = ended(results)
     assert utterance.reason == "end-of-turn"
-    assert (utterance.to_sample - utterance.from_sample) / 16 < 1000 + PRE_ROLL_MS + ASKED_AT_MS[0] + WINDOW_MS
+    waited_ms = (utterance.decided_at - 62 * WINDOW) / 16
+    assert ASKED_AT_MS[0] <= waited_ms < ASKED_AT_MS[0] + WINDOW_MS
 
 
 def test_an_utterance_has_what_came_just_before_the_voice_and_just_after_it() -> None:
@@ -103,6 +104,7 @@ def test_silence_ends_what_never_sounds_finished() -> None:
     (utterance,) = ended(results)
     assert utterance.reason == "silence"
     assert len(results) == 4
+    assert ENDED_AT_MS <= (utterance.decided_at - 31 * WINDOW) / 16 < ENDED_AT_MS + WINDOW_MS
 
 
 def test_it_is_asked_no_more_often_than_is_listed() -> None:
@@ -111,9 +113,19 @@ def test_it_is_asked_no_more_often_than_is_listed() -> None:
         utterances.hear(bytes(WINDOW_BYTES), probability)
         if utterances.asks:
             questions += 1
-            assert utterances.answer(None) == []
+            assert utterances.answer(0.1) == []
 
     assert questions == len(ASKED_AT_MS)
+
+
+def test_when_nobody_can_tell_in_time_silence_decides_and_nobody_is_asked_again_in_this_pause() -> None:
+    said = [*speech(500), *silence(1200), *speech(500), *silence(3000)]
+
+    results = heard(Utterances(longest_s=LONG_S), said, answers=[None, None, 0.9])
+    (utterance,) = ended(results)
+
+    assert utterance.reason == "silence"
+    assert SpeechResumed in kinds(results)
 
 
 def test_a_click_starts_something_that_is_dropped_and_never_confirmed() -> None:
@@ -189,31 +201,41 @@ def test_by_hand_silence_is_an_utterance_in_which_nobody_spoke() -> None:
     assert utterance.voiced_ms == 0
 
 
+RUNS = st.lists(
+    st.tuples(st.sampled_from([VOICE, HALF, QUIET]), st.integers(1, 40)).map(lambda run: [run[0]] * run[1]),
+    max_size=20,
+).map(lambda runs: [each for run in runs for each in run])
+
+
 @given(
-    probabilities=st.lists(
-        st.tuples(st.sampled_from([VOICE, HALF, QUIET]), st.integers(1, 40)).map(lambda run: [run[0]] * run[1]),
-        max_size=30,
-    ).map(lambda runs: [each for run in runs for each in run]),
+    stretches=st.lists(st.tuples(RUNS, st.integers(0, WINDOW - 1)), min_size=1, max_size=3),
     answers=st.lists(st.none() | st.floats(0, 1), max_size=20),
     longest_s=st.sampled_from([0.5, 1.0, 3.0, 60.0]),
     by_hand=st.booleans(),
-    rest=st.integers(0, WINDOW - 1),
 )
 def test_utterances_are_pieces_of_the_stream_in_order_and_none_is_too_long(
-    probabilities: list[float], answers: list[float | None], longest_s: float, by_hand: bool, rest: int
+    stretches: list[tuple[list[float], int]], answers: list[float | None], longest_s: float, by_hand: bool
 ) -> None:
-    utterances = Utterances(longest_s=longest_s, by_hand=by_hand)
-    whole = sound(len(probabilities) + 1)[: (len(probabilities) * WINDOW + rest) * 2]
+    """Each stretch is ended by hand, with some samples that are less than a window."""
+    utterances, results, at = Utterances(longest_s=longest_s, by_hand=by_hand), list[Result](), 0
+    whole = np.arange(sum(len(run) * WINDOW + rest for run, rest in stretches)).astype("<u2").tobytes()
 
-    results = heard(utterances, probabilities, answers) + utterances.end(whole[len(probabilities) * WINDOW_BYTES :])
+    for run, rest in stretches:
+        for probability in run:
+            results += utterances.hear(whole[at : at + WINDOW_BYTES], probability)
+            at += WINDOW_BYTES
+            if utterances.asks:
+                results += utterances.answer(answers.pop() if answers else None)
+        results += utterances.end(whole[at : at + 2 * rest])
+        at += 2 * rest
+        assert not utterances.in_progress
 
     cut = ended(results)
     for utterance in cut:
         assert utterance.pcm == whole[utterance.from_sample * 2 : utterance.to_sample * 2]
         assert 0 < len(utterance.pcm) <= longest_s * RATE_HZ * 2
     assert all(one.to_sample <= other.from_sample for one, other in pairwise(cut))
-    begun = [kind for kind in kinds(results) if kind in (SpeechStarted, SpeechDropped, UtteranceEnded)]
     if not by_hand:
+        begun = [kind for kind in kinds(results) if kind in (SpeechStarted, SpeechDropped, UtteranceEnded)]
         assert begun[::2] == [SpeechStarted] * len(begun[::2])
         assert SpeechStarted not in begun[1::2]
-    assert not utterances.in_progress

@@ -80,3 +80,16 @@ def test_a_key_that_cannot_be_used_is_one_line(asking: Cli, one_line: OneLine, m
 
     assert result.exit_code == 2
     assert one_line(result).startswith("gateway.key_file: 'missing' is not allowed; expected a file that can be read")
+
+
+@pytest.mark.parametrize("command", ["up", "gateway"])
+def test_nothing_starts_with_a_key_that_cannot_be_used(
+    asking: Cli, one_line: OneLine, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("PARLEY_GATEWAY__KEY_FILE", "no-such-file")
+
+    result = asking(command)
+
+    assert result.exit_code == 2
+    assert "gateway.key_file" in one_line(result)
+    assert not Path("data", "run").exists()

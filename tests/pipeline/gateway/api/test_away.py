@@ -13,7 +13,11 @@ from infra.bus.connection import Bus
 from infra.clock import SystemClock, new_id
 from infra.settings import BusSettings, EngineSettings, Settings
 from pipeline import intent_desk, logging_stage, state_desk
+from pipeline.gateway.api.health import told_of
+from pipeline.gateway.api.looking import Seen
 from pipeline.gateway.app import opened
+from pipeline.presence import Present
+from pipeline.standing import WorkerStanding
 from tests.pipeline.gateway.api.asking import asking, problem
 
 if TYPE_CHECKING:
@@ -120,3 +124,16 @@ async def test_without_a_bus_health_says_so_and_all_else_is_refused(own_server: 
         problem(await client.get(f"/api/turns/{new_id()}"), 503, "bus-away")
 
     assert (health.status_code, health.json()["parts"]["bus"]["ok"]) == (503, False)
+
+
+def test_several_gateways_are_one_part() -> None:
+    def one(name: str, pid: int, behind: int = 0) -> WorkerStanding:
+        return WorkerStanding(name, (Present(name, pid, "2026-11-20T12:00:00+00:00", ready=True),), behind, 0)
+
+    workers = (one("gateway", 1), one("gateway", 2), one("chat", 3, behind=501))
+    seen = Seen("2.15.1", "engine", True, workers, None, 9_000, True, None, None, ("chat is 501 events behind",))
+
+    told = told_of(seen)
+
+    assert (told.parts["gateway"].ok, told.parts["gateway"].processes) == (True, 2)
+    assert (told.parts["chat"].ok, told.parts["chat"].behind, told.status) == (False, 501, "degraded")

@@ -13,6 +13,7 @@ from pipeline.gateway.api.chat import CONTEXT_MAX_CHARS
 from tests.pipeline.gateway.api.asking import asking, labels, problem
 
 if TYPE_CHECKING:
+    from tests.conftest import Until
     from tests.pipeline.gateway.api.conftest import Ask
 
 pytestmark = pytest.mark.slow
@@ -187,14 +188,16 @@ async def test_an_engine_that_does_not_answer_is_told_with_what_answers_instead(
 
     assert (told["model_name"], told["inference_engine"], told["available"]) == ("some-model", "openai", False)
     assert told["fallbacks"] == ["contextual"]
-    assert (health["status"], health["minimal_mode"]) == ("degraded", False)
-    assert "127.0.0.1:9" in health["wrong"][0]
+    assert (health["status"] != "healthy", health["minimal_mode"]) == (True, False)
+    assert any("127.0.0.1:9" in wrong for wrong in health["wrong"])
 
 
-async def test_chat_is_healthy_where_all_its_parts_are(client: httpx.AsyncClient) -> None:
-    told = (await client.get("/api/chat/health")).json()
+async def test_chat_is_healthy_where_all_its_parts_are(client: httpx.AsyncClient, until: "Until") -> None:
+    async def healthy() -> bool:  # a busy process may miss a look
+        told = (await client.get("/api/chat/health")).json()
+        return bool((told["status"], told["minimal_mode"], told["wrong"]) == ("healthy", True, []))
 
-    assert (told["status"], told["minimal_mode"], told["wrong"]) == ("healthy", True, [])
+    await until(healthy)
 
 
 async def test_a_new_conversation_may_have_an_id_of_the_client_s(client: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 """Health, metrics, figures and the report over HTTP, and who may see them."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -20,20 +20,26 @@ pytestmark = pytest.mark.slow
 OF_ALL = ("/stats", "/metrics", "/api/report", "/api/report.json")
 
 
-async def test_every_part_is_told(client: httpx.AsyncClient) -> None:
+async def well(client: httpx.AsyncClient) -> dict[str, Any] | None:
+    """What is told when every process has said in time that it is there, which on a busy machine may take two looks."""
     answer = await client.get("/health")
+    told: dict[str, Any] = answer.json()
+    assert (answer.status_code, told["status"]) in ((200, "ok"), (503, "degraded"))
+    return told if answer.status_code == 200 else None
 
-    assert answer.status_code == 200, answer.text
-    told = answer.json()
+
+async def test_every_part_is_told(client: httpx.AsyncClient, until: "Until") -> None:
+    told = await until(lambda: well(client))
+
     others = {"bus", "intake", "engine", "state", "log", "disk"}
     assert (told["status"], set(told["parts"]), told["wrong"]) == ("ok", {*topology.PROCESSES, *others}, [])
     assert all(part["ok"] and part["detail"] for part in told["parts"].values())
     assert told["parts"]["keeper"]["processes"] == 2
 
 
-async def test_whoever_is_unknown_is_told_no_particulars(guarded: FastAPI, as_user: "Ask") -> None:
+async def test_whoever_is_unknown_is_told_no_particulars(guarded: FastAPI, as_user: "Ask", until: "Until") -> None:
     async with asking(guarded) as stranger:
-        told = (await stranger.get("/health")).json()
+        told = await until(lambda: well(stranger))
         bad = await stranger.get("/health", headers={"Authorization": "Bearer rubbish"})
     assert (told["status"], told["parts"]["bus"]["ok"]) == ("ok", True)
     assert {part["detail"] for part in told["parts"].values()} == {None}
@@ -48,7 +54,7 @@ async def test_a_full_disk_is_told_with_what_is_needed(gateway: "Make") -> None:
 
     told = answer.json()
     assert (answer.status_code, told["status"], told["parts"]["disk"]["ok"]) == (503, "degraded", False)
-    assert "1000000000 are needed" in told["wrong"][0]
+    assert any("1000000000 are needed" in wrong for wrong in told["wrong"])
 
 
 async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient) -> None:
