@@ -1,21 +1,16 @@
-"""Who uses a keyboard, a screen reader, a dark screen or a small one: the page is for them, too.
+"""Who uses a keyboard, a screen reader, a dark screen or a small one: the page is for them, too."""
 
-Pictures of each state are written to $PARLEY_SCREENSHOTS when that names a folder, to be looked at.
-"""
-
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
+
+from tests.browser.examined import Examined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.browser.visit import NewVisit, Visit
+    from tests.browser.visit import NewVisit
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +20,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     "narrow": {"color_scheme": "light", "viewport": {"width": 320, "height": 720}},
     "narrow-dark": {"color_scheme": "dark", "viewport": {"width": 320, "height": 720}, "reduced_motion": "reduce"},
 }
-SERIOUS = ("serious", "critical")
 FOCUSED = """() => {
   const node = document.activeElement;
   const told = node.getAttribute("aria-label") || node.labels?.[0]?.innerText || node.innerText;
@@ -37,28 +31,6 @@ USABLE_MS = """() => new Promise((done) => {
   new MutationObserver(look).observe(state, { attributes: true });
   look();
 })"""
-
-
-class Examined:
-    """A page in one of its looks, examined and pictured state by state."""
-
-    def __init__(self, somebody: "Visit", look: str) -> None:
-        self._somebody = somebody
-        self._look = look
-        self.found: list[str] = []
-
-    async def examine(self, state: str) -> None:
-        """Let axe look at it, see whether it is wider than its window, and keep a picture."""
-        page = self._somebody.page
-        if folder := os.environ.get("PARLEY_SCREENSHOTS"):
-            await page.screenshot(path=Path(folder) / f"{self._look}-{state}.png")
-        for violation in (await Axe().run(page)).response["violations"]:
-            if violation["impact"] in SERIOUS:
-                where = [node["target"] for node in violation["nodes"]]
-                self.found.append(f"{state}: {violation['id']} at {json.dumps(where)}")
-        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 0:
-            self.found.append(f"{state}: {wide} px wider than the window")
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -98,3 +98,11 @@ async def test_a_reminder_that_falls_due_is_announced(visit: "NewVisit") -> None
     somebody = await visit()
     await somebody.ask("remind me in two seconds to stretch")
     await expect(somebody.page.get_by_role("alert")).to_contain_text("stretch")
+
+
+async def test_the_report_of_the_log_opens_beside_the_page(visit: "NewVisit") -> None:
+    somebody = await visit()
+    async with somebody.page.expect_popup() as opened:
+        await somebody.page.get_by_role("link", name="Report").click()
+    report = await opened.value
+    await expect(report.get_by_role("heading", level=1)).to_be_visible()

@@ -214,12 +214,15 @@ function join(id) {
 }
 
 function signOut() {
-  memory.drop("token");
+  memory.drop("token", "seen");
+  now.user = null;
+  for (const list of ["reminders", "notes", "ledger", "history"]) $(list).replaceChildren();
+  $("earlier").open = false;
   begin();
 }
 
 async function refresh() {
-  if ($("things").open) await trying(() => showThings(now.user));
+  if ($("things").open && now.user) await trying(() => showThings(now.user));
 }
 
 async function trying(what) {
@@ -333,7 +336,7 @@ function wire() {
   $("report").onclick = report;
   $("refresh").onclick = refresh;
   $("things").ontoggle = refresh;
-  $("earlier").ontoggle = () => $("earlier").open && trying(() => history.show(now.user));
+  $("earlier").ontoggle = () => $("earlier").open && now.user && trying(() => history.show(now.user));
   $("older").onclick = () => trying(() => history.show(now.user, true));
   $("delete").onclick = () => $("deleting").showModal();
   $("deleting").onclose = () => $("deleting").returnValue === "yes" && trying(removeHistory);
