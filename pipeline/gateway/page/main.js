@@ -105,7 +105,10 @@ function problem(message) {
 
 function connectionIs(state) {
   now.connection = state;
-  if (state === "open") dismiss("/problems/unavailable", "refused");
+  if (state === "open") {
+    performance.mark("usable");
+    dismiss("/problems/unavailable", "refused");
+  }
   if (state !== "open") now.hearing = false;
   if (state === "refused" && $("sign-in").hidden) notice(words.refusedHere, "refused");
   show();
