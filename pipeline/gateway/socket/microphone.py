@@ -148,7 +148,7 @@ class Microphone:
         at = ended.to_sample if ended else result.at_sample  # type: ignore[union-attr]  # all others have it
         await self._tell(mine, _STATES[type(result)], at, ended.reason if ended else None)
         try:
-            if isinstance(result, SpeechConfirmed):
+            if isinstance(result, SpeechConfirmed) or (ended is not None and ended.voiced_ms > 0):  # a short "no", too
                 mine.over_an_answer = await self._owner.spoken_over() or mine.over_an_answer
             if ended is not None:
                 await self._submit(mine, ended)
