@@ -58,6 +58,7 @@ def make_app(gateway: Gateway, guard: Guard) -> FastAPI:
     api.install(app, gateway.settings.gateway)
     app.include_router(endpoint.router)
     app.include_router(page_router())
+    api.install(app, gateway.settings.gateway)
     return app
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tests.browser.visit import NewVisit
 
 LEAD_S = 0.6  # silence before the words: the microphone of a person, too, is on before they speak
-REST_S = 6.0  # and after them
+PAUSE_S = 12.0  # after the words: long enough for an answer
 
-Recording = Callable[[str], Awaitable[Path]]
+Recording = Callable[..., Awaitable[Path]]
 
 
 @pytest.fixture(scope="session")
@@ -52,28 +52,30 @@ def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """`await recording("text")`: a WAV in which Parley's own voice says it, as a file for the browser's microphone."""
+    """`await recording("text", ...)`: a WAV in which Parley's own voice says them, one PAUSE_S after the other."""
     folder = tmp_path_factory.mktemp("recordings")
-    made: dict[str, Path] = {}
+    made: dict[tuple[str, ...], Path] = {}
 
-    async def make(text: str) -> Path:
-        if text not in made:
-            made[text] = folder / f"{len(made)}.wav"
-            await _spoken(text, made[text])
-        return made[text]
+    async def make(*texts: str) -> Path:
+        if texts not in made:
+            made[texts] = folder / f"{len(made)}.wav"
+            await _speak(texts, made[texts])
+        return made[texts]
 
     return make
 
 
-async def _spoken(text: str, path: Path) -> None:
+async def _speak(texts: tuple[str, ...], path: Path) -> None:
     voice = make_voice("hibari", None, threads=2)
     await voice.load()
+    parts = [np.zeros(int(LEAD_S * voice.rate_hz), np.int16)]
     try:
-        sound = await voice.speak(text)
+        for text in texts:
+            said = np.frombuffer((await voice.speak(text)).pcm, np.int16)
+            parts += [said, np.zeros(int(PAUSE_S * voice.rate_hz), np.int16)]
     finally:
         await voice.aclose()
-    rest = [np.zeros(int(seconds * sound.rate_hz), np.int16) for seconds in (LEAD_S, REST_S)]
-    soundfile.write(path, np.concatenate([rest[0], np.frombuffer(sound.pcm, np.int16), rest[1]]), sound.rate_hz)
+    soundfile.write(path, np.concatenate(parts), voice.rate_hz)
 
 
 @pytest.fixture

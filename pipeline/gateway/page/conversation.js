@@ -27,6 +27,7 @@ export class Conversation {
   /** Something was typed. */
   typed(id, text) {
     this.#at(id).saying(text, "waiting");
+    this.#follow();
   }
 
   hear(message) {
@@ -35,7 +36,7 @@ export class Conversation {
     else if (message.type === "accepted") this.#accepted(message);
     else if (message.type === "problem") this.#at(message.turn).notTaken(problemWords(message));
     else this.#at(message.turn).hear(message);
-    if (!stay) this.#list.lastElementChild?.scrollIntoView({ block: "end" });
+    if (!stay) this.#follow();
   }
 
   /** Nothing came of what was heard last. */
@@ -73,6 +74,10 @@ export class Conversation {
     this.#list.append(turn.node);
     this.#showEmpty();
     return turn;
+  }
+
+  #follow() {
+    this.#list.lastElementChild?.scrollIntoView({ block: "end" });
   }
 
   #showEmpty() {

@@ -148,7 +148,7 @@ function interrupt() {
 }
 
 async function listen(endsTurn) {
-  now.opening = true;
+  Object.assign(now, { opening: true, interrupted: false });
   show();
   await microphone.start(endsTurn).catch((error) => {
     now.opening = false;
