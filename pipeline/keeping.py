@@ -38,6 +38,7 @@ from schemas.turns import TurnEnd
 SLOTS = 4
 SWEEP_EVERY_S = 0.25
 STALE_AFTER = timedelta(seconds=2)  # an outbox row that its keeper has not published by then is published by any
+HELD_UP_S = 10.0  # well within what the stream remembers of a turn that is over (pipeline/trimming.py)
 RELAY_BATCH = 100
 PRUNE_EVERY_S = 600.0
 
@@ -209,7 +210,12 @@ class Keeping:
 
         Before it, what may be unpublished of the same conversations: another keeper may have died, or still be busy,
         between writing and publishing, and no turn shall be seen to open before the one before it has ended.
+
+        A keeper that was held up since it wrote says nothing: the next sweep, whosever, looks what is unpublished still.
+        By then the stream may have forgotten the turn, and would not refuse its second end.
         """
+        if time.monotonic() - words.since_s > HELD_UP_S:
+            return
         for event in self._with_earlier(words):
             receipt = await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
             self._published.append(event.meta.id)

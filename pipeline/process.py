@@ -138,7 +138,7 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         rules = Keeper(state, clock, turn_timeout=settings.turn.timeout, turns_per_minute=limits.turns_per_minute)
         gate = IntakeGate(bus, settings.data_dir, room_min_mb=limits.room_min_mb)
         telemetry = Telemetry(topology.KEEPER, settings.telemetry.otlp_endpoint)
-        keeping = Keeping(rules, state, bus, clock, telemetry, (gate, Trimming(bus, settings.turn.timeout)))
+        keeping = Keeping(rules, state, bus, clock, telemetry, (gate, Trimming(bus, state)))
         counts: Counter = lambda: asdict(keeping.counts)  # noqa: E731  # one line, used twice
         presence = await _present(topology.KEEPER, bus, clock, counts)
         metrics = Metrics(topology.KEEPER, str(os.getpid()), counts)
