@@ -211,7 +211,7 @@ class Keeping:
         Before it, what may be unpublished of the same conversations: another keeper may have died, or still be busy,
         between writing and publishing, and no turn shall be seen to open before the one before it has ended.
 
-        A keeper that was held up since it wrote says nothing: the next sweep, whosever, looks what is unpublished still.
+        A keeper that was held up since it wrote says nothing: the next sweep, whosever, finds what is unpublished.
         By then the stream may have forgotten the turn, and would not refuse its second end.
         """
         if time.monotonic() - words.since_s > HELD_UP_S:

@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 import pydantic
 
 from schemas import chat, intake, intents, persona, replay, speech, tasks, turns
-from schemas.errors import InvalidField, NewerSchema, SchemaError
+from schemas.errors import InvalidField, NewerSchema
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
+from schemas.refusals import expected_by
 
 TURN_SUBMISSIONS: Final[tuple[type[Fact], ...]] = (intake.TextSubmitted, intake.AudioSubmitted)
 REQUESTS: Final[tuple[type[Fact], ...]] = (
@@ -118,14 +119,10 @@ def checked(model: type[M], payload: bytes) -> M:
         return model.model_validate_json(payload)
     except pydantic.ValidationError as refused:
         first = refused.errors(include_url=False)[0]
-        cause = first.get("ctx", {}).get("error")
         field = ".".join(str(part) for part in first["loc"]) or "event"
-        if isinstance(cause, SchemaError) and isinstance(cause, InvalidField):
-            raise InvalidField(field, first.get("input"), cause.expected) from None
         if first["type"] == "missing":
             raise InvalidField(field, "(missing)", "a value: this field is required") from None
         if first["type"] == "json_invalid":
             told = first["msg"].removeprefix("Invalid JSON: ")
             raise InvalidField(field, first.get("input"), f"an event as JSON ({told})") from None
-        expected = first["msg"].removeprefix("Input should be ")
-        raise InvalidField(field, first.get("input"), expected) from None
+        raise InvalidField(field, first.get("input"), expected_by(first)) from None
