@@ -42,18 +42,16 @@ HELD_UP_S = 10.0  # well within what the stream remembers of a turn that is over
 RELAY_BATCH = 100
 PRUNE_EVERY_S = 600.0
 
-# While a keeper that has died holds one submission, no other turn is taken in, so it is held to be dead soon. The
-# heartbeat of one that is only slow comes before.
-INTAKE_ACK_WAIT_S: Final = 4.0
+# What a keeper holds that was stopped or has died waits so long for another one: all new turns behind a submission, the
+# end of its turn behind an event. A keeper needs milliseconds, says so in time while it waits for the state, and what
+# is worked on twice changes nothing.
+ACK_WAIT_S: Final = 1.5
+BEAT_S: Final = ACK_WAIT_S / 4
 INTAKE: Final = Durable(
-    keeper.NAME,
-    subjects.INTAKE_STREAM,
-    tokens_of(TURN_SUBMISSIONS),
-    in_order=True,
-    ack_wait_s=INTAKE_ACK_WAIT_S,
+    keeper.NAME, subjects.INTAKE_STREAM, tokens_of(TURN_SUBMISSIONS), in_order=True, ack_wait_s=ACK_WAIT_S
 )
-REQUESTED: Final = Durable(keeper.NAME, subjects.REQUEST_STREAM, tokens_of(REQUESTS))
-EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS))
+REQUESTED: Final = Durable(keeper.NAME, subjects.REQUEST_STREAM, tokens_of(REQUESTS), ack_wait_s=ACK_WAIT_S)
+EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS), ack_wait_s=ACK_WAIT_S)
 ADVISORIES: Final = Durable(keeper.NAME, subjects.ADVISORY_STREAM, ())
 
 log = logging.getLogger("parley.keeper")
@@ -123,7 +121,7 @@ class Keeping:
     async def _answered(self, delivery: Delivery, work: Callable[[Delivery], Awaitable[None]]) -> None:
         self.counts.in_flight += 1
         try:
-            with Heartbeat(delivery):
+            with Heartbeat(delivery, BEAT_S):
                 await patiently(lambda _again: work(delivery), self._leaving, self._wait_out)
             await delivery.ack()
             self.counts.handled += 1
