@@ -14,6 +14,7 @@ from dataclasses import asdict
 
 import uvloop
 
+from infra import memory
 from infra import settings as configuration
 from infra.bus.connection import Bus
 from infra.bus.errors import BusUnavailable
@@ -193,8 +194,11 @@ async def _main(name: str) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     parent = os.environ.get(SUPERVISED)
     watching = asyncio.create_task(_stop_with_parent(int(parent), stop)) if parent else None
+    memory.few_arenas()
+    giving_back = asyncio.create_task(memory.give_back_for_ever())
     settings = configuration.load()
     await run(name, settings, address_of(settings), stop)
+    giving_back.cancel()
     if watching is not None:
         watching.cancel()
 
