@@ -45,7 +45,8 @@ def test_what_lies_free_within_the_heap_goes_back_to_the_system() -> None:
 
 
 async def test_it_is_given_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop, thrice, times = asyncio.get_running_loop(), asyncio.Event(), []
+    loop, thrice = asyncio.get_running_loop(), asyncio.Event()
+    times: list[None] = []
 
     def counted() -> None:
         times.append(None)
