@@ -1,5 +1,6 @@
 """One transaction on the turns' books, and the words that came of it: what is to be published, and what before it."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,8 @@ class Words:
     said: list[Event[Fact]] = field(default_factory=list)
     unpublished: list[Outgoing] = field(default_factory=list)
     """All of those conversations' that nobody has noted as published: these, and what was written before them."""
+    since_s: float = field(default_factory=time.monotonic)
+    """When the books were opened for them."""
 
     async def read_unpublished(self, tx: Transaction) -> None:
         """In the transaction that wrote the words, not in one of its own: all new turns wait for such transactions."""

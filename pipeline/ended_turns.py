@@ -10,7 +10,7 @@ from typing import Self
 
 from infra.tasks import AGAIN_S
 
-REMEMBERED_MAX = 4096
+REMEMBERED_MAX = 1_024  # of what waited for more than a second the end is looked up in the stream
 
 
 class EndedTurns:

@@ -13,10 +13,11 @@ log = logging.getLogger("parley.worker")
 
 
 class Heartbeat:
-    """A block during which `delivery` is kept from being delivered to somebody else. Costs nothing before BEAT_S."""
+    """A block during which `delivery` is kept from being delivered to somebody else. Costs nothing before `beat_s`."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, beat_s: float | None = None) -> None:
         self._delivery = delivery
+        self._beat_s = BEAT_S if beat_s is None else beat_s
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
 
@@ -32,7 +33,7 @@ class Heartbeat:
             self._beat.cancel()
 
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(BEAT_S, self._start_beat)
+        self._timer = asyncio.get_running_loop().call_later(self._beat_s, self._start_beat)
 
     def _start_beat(self) -> None:
         self._beat = asyncio.create_task(self._send())

@@ -36,19 +36,22 @@ class Judged:
 
 
 async def find(bus: Bus, tenant: str, run: str, turn: str) -> Judged | None:
-    """The turn, from the log, or from the stream when it is so new that the log has not got it yet.
+    """The turn, from the log, or from the stream when it is so new that the log has not got all of it yet.
 
     Raises BusUnavailable when nobody answers for the log.
     """
+    logged: Judged | None = None
     table = await ask_log(bus, SQL, {"tenant": tenant, "run": run, "turn": turn})
     for row in table.rows:
         told: dict[str, Json] = dict(zip(table.columns, row, strict=True))
         candidates = told.pop("candidates")
         meta = Meta.model_validate({**told, "tenant": tenant, "run": run, "turn": turn})
-        return Judged(meta, candidates if isinstance(candidates, int) else None)
+        logged = Judged(meta, candidates if isinstance(candidates, int) else None)
+    if logged is not None and logged.candidates is not None:
+        return logged
     held = await bus.messages(subjects.EVENT_STREAM, f"{subjects.ROOT}.{tenant}.{run}.*.*.{turn}.*")
     events = [arrived(message.subject, message.data, message.headers.get(TYPE)) for _, message in held]
-    return _judged(events)
+    return _judged(events) or logged
 
 
 def _judged(events: list[Event[Fact]]) -> Judged | None:

@@ -37,21 +37,20 @@ from schemas.turns import TurnEnd
 SLOTS = 4
 SWEEP_EVERY_S = 0.25
 STALE_AFTER = timedelta(seconds=2)  # an outbox row that its keeper has not published by then is published by any
+HELD_UP_S = 10.0  # well within what the stream remembers of a turn that is over (pipeline/trimming.py)
 RELAY_BATCH = 100
 PRUNE_EVERY_S = 600.0
 
-# While a keeper that has died holds one submission, no other turn is taken in, so it is held to be dead soon. The
-# heartbeat of one that is only slow comes before.
-INTAKE_ACK_WAIT_S: Final = 4.0
+# What a keeper holds that was stopped or has died waits so long for another one: all new turns behind a submission, the
+# end of its turn behind an event. A keeper needs milliseconds, says so in time while it waits for the state, and what
+# is worked on twice changes nothing.
+ACK_WAIT_S: Final = 1.5
+BEAT_S: Final = ACK_WAIT_S / 4
 INTAKE: Final = Durable(
-    keeper.NAME,
-    subjects.INTAKE_STREAM,
-    tokens_of(TURN_SUBMISSIONS),
-    in_order=True,
-    ack_wait_s=INTAKE_ACK_WAIT_S,
+    keeper.NAME, subjects.INTAKE_STREAM, tokens_of(TURN_SUBMISSIONS), in_order=True, ack_wait_s=ACK_WAIT_S
 )
-REQUESTED: Final = Durable(keeper.NAME, subjects.REQUEST_STREAM, tokens_of(REQUESTS))
-EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS))
+REQUESTED: Final = Durable(keeper.NAME, subjects.REQUEST_STREAM, tokens_of(REQUESTS), ack_wait_s=ACK_WAIT_S)
+EVENTS: Final = Durable(keeper.NAME, subjects.EVENT_STREAM, tokens_of(keeper.HEARS), ack_wait_s=ACK_WAIT_S)
 ADVISORIES: Final = Durable(keeper.NAME, subjects.ADVISORY_STREAM, ())
 
 log = logging.getLogger("parley.keeper")
@@ -121,7 +120,7 @@ class Keeping:
     async def _answered(self, delivery: Delivery, work: Callable[[Delivery], Awaitable[None]]) -> None:
         self.counts.in_flight += 1
         try:
-            with Heartbeat(delivery):
+            with Heartbeat(delivery, BEAT_S):
                 await patiently(lambda _again: work(delivery), self._leaving, self._wait_out)
             await delivery.ack()
             self.counts.handled += 1
@@ -209,7 +208,12 @@ class Keeping:
 
         Before it, what may be unpublished of the same conversations: another keeper may have died, or still be busy,
         between writing and publishing, and no turn shall be seen to open before the one before it has ended.
+
+        A keeper that was held up since it wrote says nothing: the next sweep, whosever, finds what is unpublished.
+        By then the stream may have forgotten the turn, and would not refuse its second end.
         """
+        if time.monotonic() - words.since_s > HELD_UP_S:
+            return
         for event in self._with_earlier(words):
             receipt = await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
             self._published.append(event.meta.id)

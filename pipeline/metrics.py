@@ -3,11 +3,13 @@
 Each process answers with its own metrics; whoever asks puts the answers together. Nothing listens on a port for this.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
@@ -32,8 +34,10 @@ class Metrics:
         self._registry.register(_Counts(stage, worker, counts))
         labels = {"stage": stage, "worker": worker}
         self._labels = labels
-        self._queue = self._histogram("queue", "How long events waited for the stage.", labels)
-        self._work = self._histogram("work", "How long the stage worked on an event.", labels)
+        self._queue = _Times("queue", "How long events waited for the stage.", labels)
+        self._work = _Times("work", "How long the stage worked on an event.", labels)
+        self._registry.register(self._queue)
+        self._registry.register(self._work)
 
     def handled(self, queue_ms: float, work_ms: float) -> None:
         """One event was handled."""
@@ -52,11 +56,25 @@ class Metrics:
         """Answer whoever asks, from now on."""
         await bus.answer_polls(SUBJECT, self.exposition)
 
-    def _histogram(self, name: str, text: str, labels: Mapping[str, str]) -> Histogram:
-        histogram = Histogram(
-            f"parley_stage_{name}_seconds", text, tuple(labels), buckets=BUCKETS_S, registry=self._registry
-        )
-        return histogram.labels(**labels)
+
+class _Times(Collector):
+    """A histogram that is put together when somebody asks: the library's own takes locks at each observation."""
+
+    def __init__(self, name: str, text: str, labels: Mapping[str, str]) -> None:
+        self._name, self._text, self._labels = f"parley_stage_{name}_seconds", text, labels
+        self._within = [0] * (len(BUCKETS_S) + 1)  # by the first bucket that holds it; the last one is without an end
+        self._sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self._within[bisect_left(BUCKETS_S, seconds)] += 1
+        self._sum_s += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(self._name, self._text, labels=tuple(self._labels))
+        ends = (*(str(end_s) for end_s in BUCKETS_S), "+Inf")
+        buckets = list(zip(ends, map(float, accumulate(self._within)), strict=True))
+        family.add_metric(tuple(self._labels.values()), buckets, self._sum_s)
+        yield family
 
 
 class _Counts(Collector):

@@ -59,6 +59,7 @@ class PartialAnswers:
         try:
             if self._recogniser is None:
                 self._recogniser = self._make()
+                await self._recogniser.load()  # also for silence, with which an opened microphone makes it ready
             return (await self._recogniser.transcribe(samples_of(pcm))).text
         finally:
             self._at_work = False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from infra import memory
 from infra import settings as configuration
 from infra.bus.connection import Bus
 from infra.bus.errors import BusUnavailable
@@ -170,7 +171,7 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         rules = Keeper(state, clock, turn_timeout=settings.turn.timeout, turns_per_minute=limits.turns_per_minute)
         gate = IntakeGate(bus, settings.data_dir, room_min_mb=limits.room_min_mb)
         telemetry = Telemetry(topology.KEEPER, settings.telemetry.otlp_endpoint)
-        keeping = Keeping(rules, state, bus, clock, telemetry, (gate, Trimming(bus, settings.turn.timeout)))
+        keeping = Keeping(rules, state, bus, clock, telemetry, (gate, Trimming(bus, state)))
         counts: Counter = lambda: asdict(keeping.counts)  # noqa: E731  # one line, used twice
         presence = await _present(topology.KEEPER, bus, clock, counts)
         metrics = Metrics(topology.KEEPER, str(os.getpid()), counts)
@@ -242,8 +243,11 @@ async def _main(name: str) -> None:
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     parent = os.environ.get(SUPERVISED)
     watching = asyncio.create_task(_stop_with_parent(int(parent), stop)) if parent else None
+    memory.few_arenas()
+    giving_back = asyncio.create_task(memory.give_back_for_ever())
     settings = configuration.load()
     await run(name, settings, address_of(settings), stop)
+    giving_back.cancel()
     if watching is not None:
         watching.cancel()
 

@@ -8,6 +8,7 @@ import pydantic
 from schemas import chat, history, intake, intents, persona, replay, speech, tasks, turns
 from schemas.errors import InvalidField, NewerSchema
 from schemas.event import PAYLOAD_MAX_BYTES, SCHEMA_MAJOR, Event, Fact
+from schemas.refusals import expected_by
 
 TURN_SUBMISSIONS: Final[tuple[type[Fact], ...]] = (intake.TextSubmitted, intake.AudioSubmitted)
 REQUESTS: Final[tuple[type[Fact], ...]] = (
@@ -128,10 +129,7 @@ def checked(model: type[M], payload: bytes) -> M:
 def first_mistake(refused: pydantic.ValidationError, whole: str, a_whole: str) -> InvalidField:
     """The first thing that is wrong; `whole` is the field's name when all of it is, as in "event", "an event"."""
     first = refused.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
     field = ".".join(str(part) for part in first["loc"]) or whole
-    if isinstance(cause, InvalidField):
-        return InvalidField(field, first.get("input"), cause.expected)
     if first["type"] == "missing":
         return InvalidField(field, "(missing)", "a value: this field is required")
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
@@ -140,4 +138,4 @@ def first_mistake(refused: pydantic.ValidationError, whole: str, a_whole: str) -
     if first["type"] == "json_invalid":
         told = first["msg"].removeprefix("Invalid JSON: ")
         return InvalidField(field, first.get("input"), f"{a_whole} as JSON ({told})")
-    return InvalidField(field, first.get("input"), first["msg"].removeprefix("Input should be "))
+    return InvalidField(field, first.get("input"), expected_by(first))

@@ -21,9 +21,11 @@ TIME_ZONE_MAX_CHARS = 64  # the longest IANA name has 32
 UUID7_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TOKEN_PATTERN = f"[A-Za-z0-9_-]{{1,{TOKEN_MAX_CHARS}}}"
 TIME_ZONE_PATTERN = f"[A-Za-z0-9_+/-]{{1,{TIME_ZONE_MAX_CHARS}}}"
+TOKEN_EXPECTED = f"1 to {TOKEN_MAX_CHARS} of the characters A-Z a-z 0-9 _ -"
+UUID7_EXPECTED = "a UUIDv7 in lower case such as 01936f5e-7b1c-7c3e-8a55-3f2b6c1d9e10"
+TIME_ZONE_EXPECTED = f"an IANA time zone such as Europe/Berlin, of 1 to {TIME_ZONE_MAX_CHARS} characters"
 _UUID7 = re.compile(rf"{UUID7_PATTERN}\Z")
 _TOKEN = re.compile(rf"{TOKEN_PATTERN}\Z")
-_TIME_ZONE = re.compile(rf"{TIME_ZONE_PATTERN}\Z")
 _EVENT_HASH_BYTES = 8  # 64 bits within one turn's few dozen events
 
 
@@ -33,26 +35,14 @@ def checked_token(field: str, value: str) -> str:
     Raises InvalidField.
     """
     if not isinstance(value, str) or not _TOKEN.match(value):
-        raise InvalidField(field, value, f"1 to {TOKEN_MAX_CHARS} of the characters A-Z a-z 0-9 _ -")
+        raise InvalidField(field, value, TOKEN_EXPECTED)
     return value
 
 
 def checked_uuid7(field: str, value: str) -> str:
     """A UUIDv7 (RFC 9562) in its canonical lower-case form. Raises InvalidField."""
     if not isinstance(value, str) or not _UUID7.match(value):
-        raise InvalidField(field, value, "a UUIDv7 in lower case such as 01936f5e-7b1c-7c3e-8a55-3f2b6c1d9e10")
-    return value
-
-
-def checked_time_zone(field: str, value: str) -> str:
-    """What can be an IANA time zone by its characters; whether there is such a zone is not known here.
-
-    Raises InvalidField.
-    """
-    if not _TIME_ZONE.match(value):
-        raise InvalidField(
-            field, value, f"an IANA time zone such as Europe/Berlin, of 1 to {TIME_ZONE_MAX_CHARS} characters"
-        )
+        raise InvalidField(field, value, UUID7_EXPECTED)
     return value
 
 

@@ -30,7 +30,7 @@ class Address:
     event: str
 
 
-@lru_cache(maxsize=4_096)  # of a few conversations it is asked for each event, twice
+@lru_cache(maxsize=512)  # of a few conversations it is asked for each event, twice
 def partition_of(conversation: ConversationId) -> str:
     """The conversation's partition as two hex digits: the first byte of its BLAKE2b hash."""
     return hashlib.blake2b(conversation.encode(), digest_size=1).hexdigest()

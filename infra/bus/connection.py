@@ -27,6 +27,7 @@ from infra.bus.errors import BusUnavailable, NotAnswered, reaching
 from infra.bus.following import Following
 from infra.bus.publishing import PUBLISH_TIMEOUT_S, Publishing
 from infra.bus.reading import Reading
+from infra.bus.receipts import Receipts
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
 
@@ -70,6 +71,7 @@ class Bus(Publishing, Reading):
         self._on_reconnect: list[Callable[[], None]] = []
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
+        self._receipts: Receipts | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -80,6 +82,7 @@ class Bus(Publishing, Reading):
             reason = str(error) or type(error).__name__
             raise BusUnavailable(f"no bus at {self._address.url}: {reason}") from error
         self._js = self._client.jetstream(timeout=PUBLISH_TIMEOUT_S)
+        self._receipts = Receipts(self._client)
         return self
 
     async def __aexit__(
@@ -104,6 +107,13 @@ class Bus(Publishing, Reading):
         if self._js is None:
             raise RuntimeError("the bus is used outside its `async with`")
         return self._js
+
+    @property
+    def receipts(self) -> Receipts:
+        """What publishes and waits for the stream's word."""
+        if self._receipts is None:
+            raise RuntimeError("the bus is used outside its `async with`")
+        return self._receipts
 
     async def _reconnected(self) -> None:
         for look_again in self._on_reconnect:

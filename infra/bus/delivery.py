@@ -15,8 +15,8 @@ TRACEPARENT = "traceparent"
 
 # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.…, or with <domain>.<account> before the stream (ADR-15 of NATS)
 _SHORT_TOKENS = 9
-_STREAM_SEQ_SHORT = 5
-_STREAM_SEQ = 7
+_DELIVERED_SHORT, _DELIVERED = 4, 6
+_STREAM_SEQ_SHORT, _STREAM_SEQ = 5, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,17 @@ class Delivery:
 
     @property
     def attempt(self) -> int:
-        """1 for the first delivery."""
-        return int(self.raw.metadata.num_delivered or 1)
+        """1 for the first delivery; read alone, since all of the metadata costs ten times as much."""
+        return self._place(_DELIVERED_SHORT, _DELIVERED)
 
     @property
     def stream_seq(self) -> int:
-        """The message's place in its stream; read alone, since all of the metadata costs ten times as much."""
+        """The message's place in its stream."""
+        return self._place(_STREAM_SEQ_SHORT, _STREAM_SEQ)
+
+    def _place(self, short: int, long: int) -> int:
         tokens = self.raw.reply.split(".")
-        return int(tokens[_STREAM_SEQ_SHORT if len(tokens) == _SHORT_TOKENS else _STREAM_SEQ])
+        return int(tokens[short if len(tokens) == _SHORT_TOKENS else long])
 
     @property
     def stored_at(self) -> datetime:

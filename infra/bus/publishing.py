@@ -14,6 +14,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 from infra.bus import delivery, streams
 from infra.bus.delivery import Hop
 from infra.bus.errors import BusFull, BusUnavailable, Overtaken, reaching
+from infra.bus.receipts import Receipts
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 from schemas.subjects import INTAKE_STREAM
@@ -40,6 +41,11 @@ class Publishing:
     @abstractmethod
     def js(self) -> JetStreamContext:
         """JetStream through nats-py."""
+
+    @property
+    @abstractmethod
+    def receipts(self) -> Receipts:
+        """What publishes and waits for the stream's word."""
 
     async def say(self, event: Event[Fact], hop: Hop, *, expect_last: int | None = None) -> Receipt:
         """Publish an event to its stream and wait until the stream has it.
@@ -69,7 +75,7 @@ class Publishing:
     async def put(self, subject: str, payload: bytes, headers: dict[str, str]) -> Receipt:
         """Publish bytes to whatever stream takes `subject`. Raises like `say`; InvalidField when there are too many."""
         try:
-            ack = await self.js.publish(subject, payload, timeout=PUBLISH_TIMEOUT_S, headers=headers)
+            receipt = await self.receipts.publish(subject, payload, headers, PUBLISH_TIMEOUT_S)
         except APIError as refused:
             if refused.err_code == _WRONG_LAST_SEQUENCE:
                 raise Overtaken(f"{subject}: {refused.description}") from None
@@ -83,7 +89,7 @@ class Publishing:
             raise BusUnavailable(f"{subject}: {refused.description}") from refused
         except (nats.errors.Error, NoStreamResponseError, TimeoutError, OSError) as error:
             raise BusUnavailable(f"{subject}: {str(error) or type(error).__name__}") from error
-        return Receipt(ack.seq, bool(ack.duplicate))
+        return Receipt(receipt["seq"], receipt.get("duplicate", False))
 
     async def close_intake(self, reason: str) -> None:
         """Let the bus refuse new turns, for this reason. Raises BusUnavailable."""

@@ -81,8 +81,8 @@ def command(store: Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """What a server's process is told beyond its configuration: half the room for garbage that Go leaves by itself."""
-    return {"GOGC": os.environ.get("GOGC", "50")}
+    """What a server's process is told beyond its configuration: a quarter of the garbage that Go allows by itself."""
+    return {"GOGC": os.environ.get("GOGC", "25")}
 
 
 def free_port() -> int:

@@ -169,7 +169,7 @@ class EventLog(LogReader):
         async with self._asking.set_aside() if self.hurries else contextlib.nullcontext():
             done = await self._in_writer(write)
         self._kept_rows += done.recorded
-        if self._kept_rows >= self._limits.renew_rows:
+        if self._kept_rows >= self._limits.renewed_at(done.recorded):
             await self._renew()
         return done
 

@@ -8,13 +8,14 @@ from infra.state.errors import StateCorrupt, StateMisused
 
 Value: TypeAlias = str | int | float | bytes | datetime | None
 """What a statement can be given. Moments must know their zone; amounts are whole minor units, never floats."""
+_ZONE_AT = len("2026-11-20T12:00:00.000000")
 
 
 def stored(moment: datetime) -> str:
     """A moment as text of fixed width in UTC, so that text order is time order. Raises StateMisused if it is naive."""
     if moment.tzinfo is None:
         raise StateMisused(f"{moment.isoformat()} has no time zone; give moments with one")
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:_ZONE_AT]}Z"
 
 
 class Row:

@@ -13,6 +13,7 @@ from schemas.event import Event, Fact, Meta
 
 Status = Literal["waiting", "open", "completed", "failed", "interrupted"]
 KEPT_FOR = timedelta(days=7)  # ended turns, so that a submission that comes again is known
+OPEN_MAX = 2_000  # turns that are told at once
 _TURN = "tenant = ? AND run = ? AND turn = ?"
 _COLUMNS = "turn, conversation, number, status, submission, speech, deadline, asked, reply, sentences"
 
@@ -107,8 +108,8 @@ async def next_waiting(tx: Transaction, meta: Meta) -> Turn | None:
 
 async def is_over(tx: Transaction, meta: Meta) -> bool:
     """Whether the turn has ended; one that is not in the books (a stage on its own) has not."""
-    turn = await find(tx, meta)
-    return turn is not None and turn.status not in ("waiting", "open")
+    row = await tx.first(f"SELECT status FROM turns WHERE {_TURN}", *_key(meta))
+    return row is not None and row.text("status") not in ("waiting", "open")
 
 
 async def overdue(tx: Transaction, now: datetime, limit: int) -> list[Turn]:
@@ -122,6 +123,12 @@ async def overdue(tx: Transaction, now: datetime, limit: int) -> list[Turn]:
 async def shorten(tx: Transaction, latest: datetime) -> int:
     """Bring deadlines beyond `latest` forward to it: the clock has been put back since. How many there were."""
     return await tx.execute("UPDATE turns SET deadline = ? WHERE status = 'open' AND deadline > ?", latest, latest)
+
+
+async def open_now(tx: Transaction) -> frozenset[str] | None:
+    """All open turns, of whatever conversation; None when they are too many to be told."""
+    rows = await tx.fetch("SELECT turn FROM turns WHERE status = 'open' LIMIT ?", OPEN_MAX + 1)
+    return frozenset(row.text("turn") for row in rows) if len(rows) <= OPEN_MAX else None
 
 
 async def set_open(tx: Transaction, meta: Meta, deadline: datetime) -> None:

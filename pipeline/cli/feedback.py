@@ -16,6 +16,7 @@ from schemas.errors import InvalidField
 from schemas.ids import LIVE_RUN, checked_token, checked_uuid7
 from schemas.intake import FeedbackGiven
 from schemas.intents import IntentLabel
+from schemas.refusals import expected_by
 from schemas.turns import FeedbackRecorded
 
 _LABELS = ", ".join(label.value for label in IntentLabel)
@@ -93,8 +94,7 @@ def _given(
         first = refused.errors(include_url=False)[0]
         cause = first.get("ctx", {}).get("error")
         field = str(first["loc"][0]) if first["loc"] else getattr(cause, "field", "feedback")
-        expected = cause.expected if isinstance(cause, InvalidField) else first["msg"].removeprefix("Input should be ")
-        raise InvalidField(_OPTIONS.get(field, field), said.get(field, first["input"]), expected) from None
+        raise InvalidField(_OPTIONS.get(field, field), said.get(field, first["input"]), expected_by(first)) from None
 
 
 async def _give(given: FeedbackGiven, user: str | None, run: str) -> FeedbackRecorded:

@@ -22,6 +22,7 @@ from pipeline.turn_result import result_of, spoken
 from schemas.errors import InvalidField
 from schemas.event import Meta
 from schemas.intake import Submission, TextSubmitted, sayable
+from schemas.refusals import expected_by
 
 Conversation = Annotated[
     str | None, typer.Option("--conversation", "-c", help="Continue this conversation (its id); a new one otherwise.")
@@ -110,9 +111,7 @@ def _meta(front_end: FrontEnd, conversation: str | None, user: str | None, speec
         return front_end.new_meta(conversation=conversation, user=user, speech=speech)
     except pydantic.ValidationError as refused:
         first = refused.errors(include_url=False)[0]
-        expected = first.get("ctx", {}).get("error")
-        allowed = expected.expected if isinstance(expected, InvalidField) else first["msg"]
-        raise InvalidField(f"--{first['loc'][0]}", first["input"], allowed) from None
+        raise InvalidField(f"--{first['loc'][0]}", first["input"], expected_by(first)) from None
 
 
 async def _write_speech(front_end: FrontEnd, turn: FollowedTurn, out: Path) -> Path | None:

@@ -24,6 +24,7 @@ from infra.state.errors import StateError
 from infra.tokens import TokenMissing, TokenRefused
 from pipeline.front_end import NoEnd
 from schemas.errors import InvalidField, NewerSchema, SchemaError, shown
+from schemas.refusals import expected_by
 
 MEDIA_TYPE: Final = "application/problem+json"
 KIND: Final = "urn:parley:problem:"  # how the `type` of Parley's own problems begins
@@ -193,14 +194,11 @@ def _invalid(errors: Sequence[Any]) -> Problem:
 
 
 def _expected(error: Mapping[str, Any]) -> str:
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, InvalidField):
-        return cause.expected
     if error["type"] == "missing":
         return "a value"
     if error["type"] == "json_invalid":
-        return f"JSON ({cause})"
-    return str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+        return f"JSON ({error.get('ctx', {}).get('error')})"
+    return expected_by(error).removeprefix("Value error, ")
 
 
 def _shown(value: object) -> str:

@@ -21,9 +21,10 @@ from infra.state.errors import StateCorrupt, StateError, StateFull
 from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
 from infra.telemetry import Telemetry
+from pipeline.books import Words
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
-from pipeline.keeping import EVENTS, INTAKE, Keeping
+from pipeline.keeping import EVENTS, HELD_UP_S, INTAKE, Keeping
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
@@ -315,6 +316,51 @@ async def test_what_a_killed_keeper_had_written_and_not_published_is_published_b
         found = await told(bus, turn, TextTurnOpened)
 
     assert found == opened
+
+
+async def test_a_keeper_that_was_held_up_since_it_wrote_does_not_say_again_what_another_has_said(
+    bus: Bus, keep: Keep, ann: "Submitter", said_of: "SaidOf", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So long that the stream has forgotten the turn, whose second end it would take."""
+    config = (await bus.js.stream_info(subjects.EVENT_STREAM)).config
+    await bus.js.update_stream(config.evolve(duplicate_window=0.1))
+    turn, handle = ann.text(), Keeper.handle
+
+    async def held_up(rules: Keeper, event: Event[Any]) -> Words:
+        words = await handle(rules, event)
+        for written in words.said:
+            await bus.say(written, Hop("another keeper"))
+        async with rules._state.transaction() as tx:
+            await outbox.published(tx, [written.meta.id for written in words.said], datetime.now(UTC))
+        await bus.js.purge_stream(subjects.EVENT_STREAM)
+        await asyncio.sleep(0.2)  # the window for duplicates has passed
+        words.since_s -= HELD_UP_S
+        return words
+
+    monkeypatch.setattr(Keeper, "handle", held_up)
+    async with keep(bus) as one:
+        await bus.say(turn, FRONT)
+        await until(lambda: one.counts.handled)
+
+    assert await said_of(bus, turn) == []
+
+
+async def test_what_a_held_up_keeper_wrote_and_nobody_has_said_is_said_by_a_sweep(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, handle = ann.text(), Keeper.handle
+
+    async def held_up(rules: Keeper, event: Event[Any]) -> Words:
+        words = await handle(rules, event)
+        words.since_s -= HELD_UP_S
+        return words
+
+    monkeypatch.setattr(Keeper, "handle", held_up)
+    monkeypatch.setattr("pipeline.keeping.STALE_AFTER", timedelta(seconds=0.1))
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+
+        assert (await told(bus, turn, TextTurnOpened)).fact == TextTurnOpened(text="hello")
 
 
 async def test_what_was_published_long_ago_and_not_noted_is_not_published_again(

@@ -1,7 +1,7 @@
 """The stream forgets what all have handled and the log has, and nothing else."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +10,12 @@ from infra.bus.connection import Bus
 from infra.bus.consumers import Consumer
 from infra.bus.delivery import Delivery, Hop
 from infra.bus.streams import Durable
+from infra.clock import SystemClock
+from infra.state import turns
+from infra.state.port import State
+from infra.state.sqlite import open_state
 from pipeline import topology
-from pipeline.trimming import GRACE, LOOK_EVERY_S, Trimming
+from pipeline.trimming import GRACE_S, LOOK_EVERY_S, Trimming
 from schemas.event import Event, Fact
 from schemas.subjects import EVENT_STREAM
 from schemas.turns import TextTurnOpened
@@ -21,8 +25,7 @@ if TYPE_CHECKING:
 
     Until = Callable[..., Awaitable[Any]]
 
-TURN = timedelta(seconds=60)
-OLD_S = (TURN + GRACE).total_seconds() + LOOK_EVERY_S
+OLD_S = GRACE_S + LOOK_EVERY_S
 
 
 class Hands:
@@ -47,8 +50,14 @@ def hands() -> Hands:
 
 
 @pytest.fixture
-def trimming(bus: Bus, hands: Hands) -> Trimming:
-    return Trimming(bus, TURN, hands)
+async def books(tmp_path: Path) -> AsyncIterator[State]:
+    async with open_state(tmp_path / "state.sqlite3", SystemClock()) as state:
+        yield state
+
+
+@pytest.fixture
+def trimming(bus: Bus, books: State, hands: Hands) -> Trimming:
+    return Trimming(bus, books, hands)
 
 
 @pytest.fixture
@@ -105,22 +114,68 @@ async def test_what_all_have_handled_is_forgotten_but_for_the_newest(
     assert await trimming.look() == 0
 
 
-async def test_nothing_is_forgotten_that_a_turn_may_still_need(
-    bus: Bus, trimming: Trimming, hands: Hands, heard_by: Any, new_event: "NewEvent", until: "Until"
+async def opened(books: State, event: Event[Fact]) -> None:
+    async with books.transaction() as tx:
+        await turns.insert(tx, event, "open", SystemClock().now())
+
+
+async def ended(books: State, event: Event[Fact]) -> None:
+    async with books.transaction() as tx:
+        await turns.set_ended(tx, event.meta, "completed")
+
+
+async def test_nothing_of_an_open_turn_is_forgotten_however_old_it_is(
+    bus: Bus, trimming: Trimming, books: State, hands: Hands, heard_by: Any, new_event: "NewEvent", until: "Until"
 ) -> None:
     await heard_by(topology.LOGGER)
     await say(bus, new_event, 20)
     await trimming.look()
     hands.passed_s += LOOK_EVERY_S
-    await say(bus, new_event, 30)
+    said = await say(bus, new_event, 30)
+    await opened(books, said[0])
     await all_handled(bus, until, topology.LOGGER)
     await trimming.look()
-    hands.passed_s += TURN.total_seconds() - LOOK_EVERY_S
+    hands.passed_s += 10 * OLD_S
+
+    assert await trimming.look() == 20, "up to where that turn was not open yet"
+
+    await ended(books, said[0])
+    hands.passed_s += LOOK_EVERY_S
+    assert await trimming.look() == 20, "all but the newest"
+
+
+async def test_what_has_just_been_said_is_not_forgotten_although_its_turn_is_over(
+    bus: Bus, trimming: Trimming, hands: Hands, heard_by: Any, new_event: "NewEvent", until: "Until"
+) -> None:
+    await heard_by(topology.LOGGER)
+    await say(bus, new_event, 40)
+    await all_handled(bus, until, topology.LOGGER)
+    await trimming.look()
+    hands.passed_s += GRACE_S - 1
+
     assert await trimming.look() == 0
 
-    hands.passed_s += GRACE.total_seconds() + LOOK_EVERY_S - 1
 
-    assert await trimming.look() == 20, "those after it are younger than a turn may become"
+async def test_nothing_is_forgotten_while_more_turns_are_open_than_can_be_told(
+    bus: Bus,
+    trimming: Trimming,
+    books: State,
+    hands: Hands,
+    heard_by: Any,
+    new_event: "NewEvent",
+    until: "Until",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infra.state.turns.OPEN_MAX", 1)
+    await heard_by(topology.LOGGER)
+    said = await say(bus, new_event, 40)
+    await all_handled(bus, until, topology.LOGGER)
+    await trimming.look()
+    for event in said[-2:]:
+        await opened(books, event)
+    hands.passed_s += OLD_S
+
+    assert await trimming.look() == 0
 
 
 @pytest.mark.parametrize("behind", [topology.LOGGER, "tts"])

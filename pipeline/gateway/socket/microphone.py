@@ -72,6 +72,7 @@ class _Open:
     looks_at_s: float = 0.0
     over_an_answer: bool = False
     hearing: "asyncio.Task[None] | None" = None
+    warming: "asyncio.Task[None] | None" = None
 
     def at_client(self, sample: int) -> int:
         """A sample of the listener's as the client counts."""
@@ -98,6 +99,7 @@ class Microphone:
         texts = PartialTexts(self._ask, partial(self._tell_text, asked.stream), asyncio.get_running_loop().time)
         mine = self._open = _Open(asked, stream, texts, asked.first_sample)
         mine.hearing = asyncio.create_task(self._hear(mine))
+        mine.warming = asyncio.create_task(self._warm_up())
         await self._tell(mine, "open", 0)
 
     async def feed(self, sound: bytes) -> None:
@@ -129,6 +131,8 @@ class Microphone:
             return
         if mine.hearing is not None:
             await cancelled(mine.hearing)
+        if mine.warming is not None:
+            await cancelled(mine.warming)
         await mine.texts.aclose()
         await mine.stream.__aexit__(None, None, None)
         await self._owner.tell(told.Listening(stream=mine.asked.stream, state="closed", at_sample=mine.counted_from))
@@ -148,7 +152,7 @@ class Microphone:
         at = ended.to_sample if ended else result.at_sample  # type: ignore[union-attr]  # all others have it
         await self._tell(mine, _STATES[type(result)], at, ended.reason if ended else None)
         try:
-            if isinstance(result, SpeechConfirmed):
+            if isinstance(result, SpeechConfirmed) or (ended is not None and ended.voiced_ms > 0):  # a short "no", too
                 mine.over_an_answer = await self._owner.spoken_over() or mine.over_an_answer
             if ended is not None:
                 await self._submit(mine, ended)
@@ -169,6 +173,10 @@ class Microphone:
         await self._front_end.submit(submission.model_copy(update={"interrupts": over}), meta)
         mine.counted_from = until
         await self._owner.tell(told.Accepted(turn=turn, stream=mine.asked.stream, until_sample=until))
+
+    async def _warm_up(self) -> None:
+        """Have the recogniser of partial texts loaded before there is anything to read."""
+        await self._ask(bytes(RATE_HZ // 5))
 
     def _look(self, mine: _Open) -> None:
         """Ask what is being said, if it is time; nobody waits for it."""

@@ -1,8 +1,8 @@
 """Stops one of two workers of a kind with SIGSTOP while turns come, and counts the turns that are late because of it.
 
 Each turn is a conversation of its own, so that none waits for another by rights. A turn is late when it took more than
-LATE_S longer than 95 of 100 did before: what a stopped worker holds comes again only when the bus has waited in vain
-for its acknowledgement (10 s; 4 s for a submission), so nothing lies near that border but on an overloaded machine.
+LATE_S longer than 95 of 100 did before. What a stopped worker holds comes again only when the bus has waited in vain
+for its acknowledgement, 10 s, from a keeper 1.5 s, so what it holds once is not late, and what it holds twice is.
 """
 
 import asyncio

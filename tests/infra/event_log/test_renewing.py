@@ -189,3 +189,17 @@ async def test_with_two_writers_no_question_meets_a_file_that_is_being_opened(
     assert found == ((480, 480),)
     assert len(renewals) >= 5
     assert answers > 0
+
+
+async def test_a_log_that_is_not_behind_opens_its_file_anew_more_often(
+    path: Path, typed: Typed, batch: AsBatch, renewals: list[Path]
+) -> None:
+    limits = LogLimits(renew_rows=1_000, renew_calm_rows=8, calm_rows=8)
+    events = [event for _ in range(4) for event in typed()]
+    async with await open_log(path, limits) as log:
+        await log.append(batch(events[:12]))
+        assert not renewals, "so large a batch means that more is waiting"
+
+        await log.append(batch(events[12:16], first=13))
+
+    assert renewals == [path]
