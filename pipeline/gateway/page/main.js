@@ -3,7 +3,9 @@ import { Conversation } from "./conversation.js";
 import { $, announce, el, fillWords } from "./dom.js";
 import { Problem, file } from "./http.js";
 import { Microphone } from "./microphone.js";
+import { dismiss, notice } from "./notices.js";
 import { Player } from "./player.js";
+import { wirePressing } from "./pressing.js";
 import { Socket, memory, uuid7 } from "./socket.js";
 import { History, showThings } from "./things.js";
 import { microphoneWords, problemWords, words } from "./words.js";
@@ -11,7 +13,7 @@ import { microphoneWords, problemWords, words } from "./words.js";
 const LEVEL_EVERY_MS = 60;
 const FLOOR_DB = 50; // the meters begin so far below full scale
 
-const now = { connection: "connecting", user: null, live: false, busy: false, opening: false, hearing: false, interrupted: false, held: false, joined: false };
+const now = { connection: "connecting", user: null, live: false, busy: false, opening: false, hearing: false, interrupted: false, joined: false };
 const history = new History(join);
 const conversation = new Conversation({ feedback, again });
 const socket = new Socket({
@@ -166,23 +168,6 @@ function stopListening(discard = false) {
   show();
 }
 
-function press() {
-  if (microphone.on || now.opening) stopListening();
-  else listen($("hold").checked ? "close" : "silence");
-}
-
-function hold(event) {
-  now.held = true;
-  event.currentTarget.setPointerCapture?.(event.pointerId);
-  listen("close");
-}
-
-function release() {
-  if (!now.held) return;
-  now.held = false;
-  stopListening();
-}
-
 function feedback(turn, what) {
   socket.later({ type: "feedback", turn: turn.id, ...what });
 }
@@ -271,19 +256,6 @@ function show() {
   $("stop").disabled = !player.playing && !conversation.open.length;
 }
 
-/** A line above the composer, told at once; a newer one of the same kind takes its place. */
-function notice(text, kind = null) {
-  if (kind) dismiss(kind);
-  const line = el("div", { class: "notice", "data-kind": kind }, el("p", {}, text));
-  line.append(el("button", { type: "button", onclick: () => line.remove() }, words.dismiss));
-  $("notices").append(line);
-}
-
-/** Takes notices away: those of these kinds, or all. */
-function dismiss(...kinds) {
-  for (const line of [...$("notices").children]) if (!kinds.length || kinds.includes(line.dataset.kind)) line.remove();
-}
-
 function loudness(peak) {
   return Math.max(0, 1 + (20 * Math.log10(peak || 1e-9)) / FLOOR_DB);
 }
@@ -293,40 +265,15 @@ function showOptions() {
   $("hint").textContent = $("hold").checked ? words.holdHint : words.speakHint;
 }
 
-// Keys: F2 speaks, Escape stops the answer; Space and Enter hold the button where it is held.
-
-function keyDown(event) {
-  const onButton = event.target === $("speak") && [" ", "Enter"].includes(event.key);
-  if (event.key === "Escape" && !$("deleting").open) interrupt();
-  if (event.repeat ? now.held && (event.key === "F2" || onButton) : false) return event.preventDefault();
-  if (event.key === "F2" || (onButton && $("hold").checked)) {
-    event.preventDefault();
-    if ($("hold").checked) hold(event);
-    else press();
-  }
-}
-
-function keyUp(event) {
-  if (now.held && ["F2", " ", "Enter"].includes(event.key)) {
-    event.preventDefault();
-    release();
-  }
-}
-
 function wire() {
   fillWords(document);
   $("hold").checked = memory.get("hold") ?? false;
   $("aloud").checked = socket.speech;
   showOptions();
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (player.unlock(), dismiss("sound")));
-  addEventListener("keydown", keyDown);
-  addEventListener("keyup", keyUp);
-  addEventListener("blur", release);
   $("say").onsubmit = say;
   $("stop").onclick = interrupt;
-  $("speak").onpointerdown = (event) => $("hold").checked && hold(event);
-  $("speak").onpointerup = $("speak").onpointercancel = release;
-  $("speak").onclick = (event) => ($("hold").checked && event.detail > 0) || press(); // detail 0: a screen reader's click
+  wirePressing({ listen, stopListening, isListening: () => microphone.on || now.opening, interrupt });
   $("hold").onchange = showOptions;
   $("aloud").onchange = () => {
     memory.set("speech", (socket.speech = $("aloud").checked));
