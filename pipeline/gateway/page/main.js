@@ -95,7 +95,7 @@ function reminder({ message }) {
 
 function problem(message) {
   if (conversation.turn(message.turn)?.state === "waiting") conversation.hear(message);
-  if (message.status === 401) askForToken();
+  if (message.status === 401) return askForToken(message);
   if (message.status === 404 && message.fatal) begin(); // the conversation of this tab is not this person's
   if (microphone.on && now.opening && !message.turn) stopListening(true);
   if (message.retry_after_s) {
@@ -172,7 +172,8 @@ function feedback(turn, what) {
   socket.later({ type: "feedback", turn: turn.id, ...what });
 }
 
-function askForToken() {
+function askForToken(why) {
+  if (memory.get("token")) notice(problemWords(why), "token"); // without one the form itself says what is wanted
   memory.drop("token");
   $("sign-in").hidden = false;
   $("token").focus();
@@ -218,8 +219,8 @@ async function trying(what) {
     await what();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.told.status === 401) askForToken();
-    notice(problemWords(error.told), error.told.type);
+    if (error.told.status === 401) askForToken(error.told);
+    else notice(problemWords(error.told), error.told.type);
   }
 }
 

@@ -148,7 +148,7 @@ export class Turn {
   }
 
   #cut(heard) {
-    for (const node of this.#sentences.values()) if (!heard.includes(node.textContent.trim())) node.append(unheard(node));
+    for (const node of this.#sentences.values()) if (!heard.includes(node.textContent.trim())) node.append(unheard(node), " ");
     this.#told(words.interrupted);
   }
 
@@ -172,7 +172,7 @@ export class Turn {
 
 function unheard(node) {
   node.classList.add("unheard");
-  return el("small", {}, `${words.unheard} `);
+  return el("small", {}, words.unheard);
 }
 
 function intentNode({ label, confidence, slots }) {

@@ -141,7 +141,7 @@ export const words = {
     unavailable: () => "A part of Parley cannot be reached at the moment. It is tried again.",
     internal: () => "Something went wrong inside of Parley. “parley doctor” and its logs tell more.",
   },
-  unknown: (p) => (p.problem ?? p.type)?.endsWith("token-missing") ? "Sign in to go on." : "This token is wrong or has expired. Sign in with a new one.",
+  tokenRefused: "This token is wrong or has expired. Sign in with a new one.",
   problem: (p) => [p.detail || p.title, p.expected ? `Wanted: ${p.expected}.` : ""].filter(Boolean).join(" "),
   refusedHere: "The gateway closed the connection. Reload the page to try again.",
   unreachable: "Parley cannot be reached. Is it running?",
@@ -155,7 +155,7 @@ export const words = {
 
 /** A problem of the gateway (RFC 9457) in plain words. */
 export function problemWords(problem) {
-  if (problem.status === 401) return words.unknown(problem);
+  if (problem.status === 401) return words.tokenRefused;
   const name = String(problem.problem ?? problem.type ?? "").split("/").at(-1);
   return (words.problems[name] ?? words.problem)(problem);
 }
