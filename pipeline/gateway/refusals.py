@@ -24,7 +24,7 @@ from infra.state.errors import StateError
 from infra.tokens import TokenMissing, TokenRefused
 from pipeline.front_end import NoEnd
 from schemas.errors import InvalidField, NewerSchema, SchemaError, shown
-from schemas.refusals import expected_by
+from schemas.refusals import expected_by, refused_field
 
 MEDIA_TYPE: Final = "application/problem+json"
 KIND: Final = "urn:parley:problem:"  # how the `type` of Parley's own problems begins
@@ -144,8 +144,8 @@ def problem_of(error: Exception) -> Problem | None:
         case RequestValidationError() | WebSocketRequestValidationError():
             return _invalid(error.errors())
         case pydantic.ValidationError():  # of the schemas; any other is no fault of the caller
-            cause = error.errors(include_url=False)[0].get("ctx", {}).get("error")
-            return problem_of(cause) if isinstance(cause, InvalidField) else None
+            cause = refused_field(error)
+            return problem_of(cause) if cause is not None else None
         case HTTPException(status_code=TooLarge.status):
             return TooLarge().problem()
         case HTTPException():

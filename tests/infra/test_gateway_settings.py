@@ -25,7 +25,7 @@ def loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Gate
 def test_by_default_it_is_open_to_this_machine_only(loads: Callable[..., GatewaySettings]) -> None:
     settings = loads()
 
-    assert (settings.host, settings.port, settings.auth, settings.on_loopback) == ("127.0.0.1", 8080, "none", True)
+    assert (settings.host, settings.port, settings.auth, settings.on_loopback) == ("127.0.0.1", None, "none", True)
     assert (settings.cors_origins, settings.trusted_proxies) == ((), ())
 
 
