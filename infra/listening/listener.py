@@ -8,7 +8,7 @@ One `Listener` a process holds the models; each microphone has a `ListeningStrea
             async for result in stream: ...   # from another task; ends after `close`
             await stream.close()              # ends the utterance in progress
 
-Results depend on the sound alone, not on when it comes. When the models cannot keep up, or nobody takes the results,
+Results depend on the sound alone, not on when it comes When the models cannot keep up, or nobody takes the results,
 `feed` waits: a stream never holds more than some two seconds of sound that was not listened to, RESULTS_MAX
 results, and the utterance in progress (32 kB a second, up to longest_s). Knows neither the bus nor a recogniser.
 """
@@ -16,7 +16,7 @@ results, and the utterance in progress (32 kB a second, up to longest_s). Knows 
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,7 @@ class ListeningStream:
         self._pending = bytearray()  # at RATE_HZ, not yet listened to
         self._ends: asyncio.Future[None] | None = None  # somebody waits for the end of the utterance
         self._closing = False
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed: Exception | None = None
         self._changed = asyncio.Event()  # more is pending, or an end is wanted
         self._room = asyncio.Event()
@@ -149,6 +150,7 @@ class ListeningStream:
         """`end_utterance`, then the end of the results. May be called again."""
         if not self._closing:
             self._closing = True
+            self._closed.set_result(None)
             await self._end()
 
     def so_far(self, last_s: float) -> SoFar | None:
@@ -202,8 +204,8 @@ class ListeningStream:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            while len(self._pending) >= WINDOW_BYTES:
-                await self._hear_pending()
+            while len(self._pending) >= WINDOW_BYTES and await self._hear_pending():
+                continue
             if self._ends is not None:
                 rest = bytes(self._pending)
                 self._pending.clear()
@@ -213,20 +215,41 @@ class ListeningStream:
                 if self._closing:
                     return
 
-    async def _hear_pending(self) -> None:
-        """Some of what is pending: in order, and no further than an open question."""
+    async def _hear_pending(self) -> bool:
+        """Some of what is pending: in order, and no further than an open question; False when none of it need be heard."""
         size = min(len(self._pending) // WINDOW_BYTES, _WINDOWS_AT_ONCE) * WINDOW_BYTES
         pcm = bytes(self._pending[:size])
         del self._pending[:size]
         if len(self._pending) <= PENDING_MAX_BYTES:
             self._room.set()
-        found = await self._spoken(self._memory, samples_of(pcm))
+        found = await self._unless_closed(pcm)
+        if found is None:
+            self._pending[:0] = pcm
+            return False
         for at, probability in enumerate(found):
             window = pcm[at * WINDOW_BYTES : (at + 1) * WINDOW_BYTES]
             await self._tell(self._utterances.hear(window, float(probability)))
             if self._utterances.asks:
                 finished = await self._is_finished(self._utterances.so_far(SEEN).pcm)
                 await self._tell(self._utterances.answer(finished))
+        return True
+
+    async def _unless_closed(self, pcm: bytes) -> NDArray[np.float32] | None:
+        """How probably the windows hold speech; None when a button ends an utterance in which somebody has spoken.
+
+        Then its last sound is taken as it is, since whoever let go of the button waits for an answer: of all results only
+        `voiced_ms` tells a little less then.
+        """
+        asked = asyncio.ensure_future(self._spoken(self._memory, samples_of(pcm)))
+        try:
+            if self._utterances.may_end_unheard:
+                either: set[asyncio.Future[Any]] = {asked, self._closed}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if not asked.done():
+                    return None
+            return await asked
+        finally:
+            asked.cancel()
 
     async def _tell(self, results: list[Result]) -> None:
         for result in results:

@@ -162,8 +162,14 @@ class Utterances:
             return []
         return self._ended("end-of-turn") if finished >= FINISHED_FROM else []
 
+    @property
+    def may_end_unheard(self) -> bool:
+        """By hand, and somebody has spoken: what is left, up to a second, need not be listened to before `end`."""
+        left = self._longest_bytes - len(self._pcm)
+        return self._by_hand and self._voiced >= VOICED_MIN and left > 2 * RATE_HZ * BYTES_PER_SAMPLE
+
     def end(self, rest: bytes = b"") -> list[Result]:
-        """End the utterance in progress; `rest`: what is left of the stream, less than a window.
+        """End the utterance in progress; `rest`: what is left, less than a window unless `may_end_unheard`.
 
         What is too short to be speech is dropped, unless it was recorded by hand.
         """
