@@ -216,7 +216,7 @@ class ListeningStream:
                     return
 
     async def _hear_pending(self) -> bool:
-        """Some of what is pending: in order, and no further than an open question; False when none of it need be heard."""
+        """Some of what is pending: in order, and no further than an open question; False when it need not be heard."""
         size = min(len(self._pending) // WINDOW_BYTES, _WINDOWS_AT_ONCE) * WINDOW_BYTES
         pcm = bytes(self._pending[:size])
         del self._pending[:size]
@@ -235,7 +235,7 @@ class ListeningStream:
         return True
 
     async def _unless_closed(self, pcm: bytes) -> NDArray[np.float32] | None:
-        """How probably the windows hold speech; None when a button ends an utterance in which somebody has spoken.
+        """How probably the windows hold speech; None when a button ends an utterance and somebody has spoken.
 
         Then its last sound is taken as it is, since whoever let go of the button waits for an answer: of all results only
         `voiced_ms` tells a little less then.
