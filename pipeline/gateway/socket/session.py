@@ -84,15 +84,20 @@ class Session:
             self.end(Ending(CLOSED, "the session is over"))
             if timer is not None:
                 timer.cancel()
-            await self._microphone.end()
-            for task in (sending, *self._aside):
-                with contextlib.suppress(Ending):
-                    await cancelled(task)
+            try:
+                await self._microphone.end()
+            finally:
+                await self._let_go(sending)
 
     def end(self, ending: Ending) -> None:
         """Have `run` raise this."""
         if not self._ending.done():
             self._ending.set_result(ending)
+
+    def fail(self, error: Exception) -> None:
+        """Have `run` raise what nobody expected."""
+        if not self._ending.done():
+            self._ending.set_exception(error)
 
     async def tell(self, message: Frozen) -> None:
         """A message for the client; nothing is told once the end has begun."""
@@ -282,6 +287,13 @@ class Session:
             for task in tasks[1:]:
                 with contextlib.suppress(Ending):
                     await cancelled(task)
+
+    async def _let_go(self, sending: "asyncio.Task[None]") -> None:
+        """End what still works for this session; what one of them raises does not keep the others."""
+        tasks = (sending, *self._aside)
+        for ended in await asyncio.gather(*map(cancelled, tasks), return_exceptions=True):
+            if isinstance(ended, Exception) and not isinstance(ended, Ending):
+                log.debug("at the end of a session: %s", type(ended).__name__)
 
     def _do_aside(self, work: Any) -> None:
         """Do what may take a while; the client may go on talking."""

@@ -7,14 +7,20 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from infra.audio import RATE_HZ, Samples
 from infra.blobs.files import FileBlobs
+from infra.blobs.port import BlobError
 from infra.bus.connection import Bus
 from infra.clock import new_id
+from infra.listening.batches import Batches
+from infra.listening.voice_activity import WINDOW
 from infra.tokens import Role, make_token
+from pipeline.gateway.socket.microphone import Microphone
 from pipeline.wiring import BLOB_FOLDER
 from schemas import socket as protocol
 from schemas import subjects
@@ -26,6 +32,8 @@ from schemas.turns import TextTurnOpened, TurnCompleted
 from scripts.bench.talking.client import Client, connected_to
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tests.conftest import OwnServer
     from tests.pipeline.gateway.socket.conftest import Serve, Served
 
@@ -211,6 +219,78 @@ async def test_a_turn_can_be_stopped(served: "Served", new_event: "NewEvent") ->
     [event] = await served.submitted(subjects.REQUEST_STREAM)
     assert event.fact == InterruptRequested(reason="stopped by the user", sentences_played=1)
     assert event.meta.turn == opened.meta.turn
+
+
+# The microphone
+
+
+@pytest.fixture
+def deaf_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sound can be stored."""
+
+    async def put(*_: object) -> None:
+        raise BlobError("no room")
+
+    monkeypatch.setattr(FileBlobs, "put", put)
+
+
+@pytest.fixture
+def all_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a microphone hears."""
+
+    async def probabilities(_: object, __: object, samples: Samples) -> "NDArray[np.float32]":
+        return np.ones(len(samples) // WINDOW, np.float32)
+
+    monkeypatch.setattr(Batches, "probabilities", probabilities)
+
+
+async def recording(client: Client) -> None:
+    """Half a second of a loud tone, recorded by hand."""
+    tone = (np.sin(np.arange(RATE_HZ // 2) / 8) * 12_000).astype("<i2").tobytes()
+    await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ, ends_turn="close")
+    await client.socket.send(tone)
+    await client.say("close")
+
+
+@pytest.mark.usefixtures("deaf_blobs", "all_is_speech")
+async def test_sound_that_cannot_be_stored_is_told_and_the_session_goes_on(served: "Served") -> None:
+    async with connected_to(served.address) as client:
+        await recording(client)
+        with pytest.raises(RuntimeError, match="the sound cannot be used now"):
+            await client.first("accepted")
+        await client.say("ping")
+        async with asyncio.timeout(20):
+            await client.count("pong", 1, 20)
+
+
+@pytest.mark.usefixtures("all_is_speech")
+async def test_what_nobody_expected_of_a_microphone_ends_the_session(
+    served: "Served", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would take what is heard, more sound would wait for ever, and the socket's place with it."""
+
+    async def taken(*_: object) -> None:
+        raise RuntimeError("none of those that are told")
+
+    monkeypatch.setattr(Microphone, "_take", taken)
+    async with connected_to(served.address) as client:
+        before = len(asyncio.all_tasks())
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ)
+        await client.socket.send(bytes(RATE_HZ))
+        async with asyncio.timeout(20):
+            await client.socket.wait_closed()
+        await until(lambda: len(served.app.state.given.company) == 0)
+        left = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+
+    assert client.socket.close_code == 1011
+    assert not left & {"Peer.run", "ListeningStream._listen", "Microphone._hear"}, before
+
+
+async def test_a_stream_cannot_go_on_where_samples_cannot_be_counted(served: "Served") -> None:
+    async with connected_to(served.address) as client:
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ, first_sample=2**53 - 1)
+        with pytest.raises(RuntimeError, match=r"microphone\.first_sample"):
+            await client.first("listening")
 
 
 # What happens in the conversation
