@@ -26,6 +26,7 @@ from pipeline.gateway.socket.peer import CLOSED, Ending, Peer
 from pipeline.gateway.socket.playing import Playing
 from pipeline.gateway.socket.problems import NotYours, problem_of
 from pipeline.gateway.socket.telling import message_of, sound_of
+from pipeline.state_desk import OWNER, Question, StateNotAsked, ask_state
 from schemas import socket as protocol
 from schemas import subjects
 from schemas.catalogue import arrived
@@ -68,10 +69,11 @@ class Session:
         began = (await self._given.bus.began(stream)).isoformat()
         newest = await self._given.bus.newest(stream, subject)
         after = newest if self._hello.after is None else self._hello.after
-        if self._hello.stream not in (None, began):
-            after = 0  # the bus has come back without its data: places of then mean nothing
-        self._seen, self._catch_up_to = after, newest
-        self._audio_after = max(after, self._hello.audio_after or 0)
+        audio_after = self._hello.audio_after or 0
+        if self._hello.stream not in (None, began) or await self._is_beyond(stream, self._hello.after):
+            after = audio_after = 0  # the bus has come back without its data: places of then mean nothing
+        self._seen, self._catch_up_to = after, newest if newest > after else 0
+        self._audio_after = max(after, audio_after)
         timer = self._end_with_the_token()
         sending = asyncio.create_task(self._peer.run())
         try:
@@ -141,7 +143,7 @@ class Session:
     async def _heard(self, delivery: Delivery) -> None:
         """One event of the conversation, in the order of the stream."""
         seq = delivery.stream_seq
-        if seq < self._seen:
+        if seq <= self._seen:
             self.end(Ending(protocol.CLOSE_AGAIN, "the bus has come back without its data"))
             return
         try:
@@ -244,11 +246,23 @@ class Session:
         """A conversation that somebody else has begun is not joined. Raises NotYours."""
         if self._hello.conversation is None:
             return
+        if await self._owner(stream, subject) not in (None, self._user):
+            raise NotYours(self.conversation)
+
+    async def _owner(self, stream: str, subject: str) -> str | None:
+        """Whose the conversation is, as the books have it, else by the oldest event of it that the stream has."""
+        question = Question(user=self._user, tenant=self._tenant, conversation=self.conversation)
+        with contextlib.suppress(BusUnavailable, StateNotAsked):
+            if (owner := await ask_state(self._given.bus, OWNER, question)) is not None:
+                return owner
         for _, message in await self._given.bus.messages(stream, subject, 1):
             with contextlib.suppress(SchemaError):
-                event = arrived(message.subject, message.data, message.headers.get(TYPE))
-                if event.meta.user != self._user:
-                    raise NotYours(self.conversation)
+                return arrived(message.subject, message.data, message.headers.get(TYPE)).meta.user
+        return None
+
+    async def _is_beyond(self, stream: str, place: int | None) -> bool:
+        """Whether a stream has not come to this place yet, so that it was another stream's."""
+        return place is not None and place > (await self._given.bus.extent(stream)).last_seq
 
     def _end_with_the_token(self) -> asyncio.TimerHandle | None:
         """Whoever was let in by a token is let in for as long as that counts."""

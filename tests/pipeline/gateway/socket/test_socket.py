@@ -21,6 +21,7 @@ from infra.listening.batches import Batches
 from infra.listening.voice_activity import WINDOW
 from infra.tokens import Role, make_token
 from pipeline.gateway.socket.microphone import Microphone
+from pipeline.state_desk import ASK_SUBJECT
 from pipeline.wiring import BLOB_FOLDER
 from schemas import socket as protocol
 from schemas import subjects
@@ -370,6 +371,32 @@ async def test_places_in_a_stream_that_is_gone_mean_nothing(served: "Served", ne
         assert (await client.first("opened")).message["text"] == "hi"
 
 
+async def test_a_place_to_which_the_stream_has_not_come_means_nothing(served: "Served", new_event: "NewEvent") -> None:
+    opened = await served.say(new_event(TextTurnOpened(text="hi"), user="me"))
+    conversation = opened.meta.conversation
+    async with connected_to(served.address, conversation=conversation, after=1_000, audio_after=1_000) as client:
+        assert client.came[0].message["after"] == 0
+        assert (await client.first("opened")).message["text"] == "hi"
+        await speech(served, new_event, conversation, b"RIFF sound")
+        audio = await client.first("audio")
+
+    assert audio.sound == b"RIFF sound"
+
+
+async def test_that_all_was_told_is_told_once(served: "Served", new_event: "NewEvent") -> None:
+    before = await served.say(new_event(TextTurnOpened(text="before"), user="me"))
+    conversation = before.meta.conversation
+    for after in (None, before.meta.number + 1):
+        async with connected_to(served.address, conversation=conversation, after=after) as client:
+            mine = new_event(TextTurnOpened(text="now"), user="me", conversation=conversation)
+            await served.say(mine)
+            await client.first("opened", turn=mine.meta.turn)
+            await client.say("ping")
+            await client.first("pong")
+
+        assert types(client).count("caught-up") == 1
+
+
 async def test_after_a_reload_old_answers_are_not_played_again(served: "Served", new_event: "NewEvent") -> None:
     conversation = new_id()
     await speech(served, new_event, conversation, b"RIFF old")
@@ -389,6 +416,25 @@ async def test_another_users_conversation_is_not_joined(served: "Served", new_ev
 
     assert (told["status"], told["fatal"], code) == (404, True, protocol.CLOSE_REFUSED)
     assert "ann" not in json.dumps(told)
+
+
+async def test_whose_a_conversation_is_the_books_tell_first(served: "Served", new_event: "NewEvent") -> None:
+    """Its oldest events leave the stream before it does: then somebody else's may be the oldest there."""
+    mine = await served.say(new_event(TextTurnOpened(text="mine"), user="me"))
+    anns = await served.say(new_event(TextTurnOpened(text="hers"), user="ann"))
+    owners = {mine.meta.conversation: "ann", anns.meta.conversation: "me"}
+
+    async def answer(payload: bytes) -> bytes:
+        return json.dumps({"answer": owners[json.loads(payload)["question"]["conversation"]]}).encode()
+
+    served.bus.answer(ASK_SUBJECT, answer)
+    await served.bus.start_answering()
+
+    told, _ = await refusal(served.address, json.dumps({**HELLO, "conversation": mine.meta.conversation}))
+    async with connected_to(served.address, conversation=anns.meta.conversation, after=0) as client:
+        assert types(client) == ["welcome", "caught-up"]
+
+    assert told["status"] == 404
 
 
 async def test_what_another_user_says_in_the_conversation_is_not_told(served: "Served", new_event: "NewEvent") -> None:
