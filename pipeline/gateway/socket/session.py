@@ -27,6 +27,7 @@ from pipeline.gateway.socket.playing import Playing
 from pipeline.gateway.socket.problems import NotYours, problem_of
 from pipeline.gateway.socket.telling import message_of, sound_of
 from pipeline.state_desk import OWNER, Question, StateNotAsked, ask_state
+from pipeline.turn_limits import WAITING_MAX
 from schemas import socket as protocol
 from schemas import subjects
 from schemas.catalogue import arrived
@@ -57,6 +58,7 @@ class Session:
         self._audio_after = 0
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._aside: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, Meta] = {}  # turns that were handed in here, and of which nothing was heard yet
         self._mistakes = 0
         self.playing = Playing(time.monotonic)
         self._microphone = Microphone(self, given.front_end, given.ears.listener, given.partials.text_of)
@@ -111,14 +113,18 @@ class Session:
             self.end(ending)
 
     def new_meta(self, *, turn: str | None = None, speech: bool | None = None) -> Meta:
-        """The meta of a turn in this conversation."""
-        return self._given.front_end.new_meta(
+        """The meta of a turn in this conversation, which is handed in next."""
+        meta = self._given.front_end.new_meta(
             conversation=self.conversation,
             user=self._user,
             turn=turn,
             speech=self._hello.speech if speech is None else speech,
             time_zone=self._hello.time_zone,
         )
+        self._waiting[meta.turn] = meta
+        if len(self._waiting) > WAITING_MAX:  # as many of a conversation can wait; the oldest was never taken in
+            del self._waiting[next(iter(self._waiting))]
+        return meta
 
     async def stop(self, meta: Meta, reason: str, sentences_played: int | None) -> None:
         """Ask for a turn to be stopped. Raises BusUnavailable."""
@@ -151,6 +157,7 @@ class Session:
         except SchemaError:  # what somebody else has put there is no event of the conversation
             event = None
         if event is not None and event.meta.user == self._user:
+            self._waiting.pop(event.meta.turn, None)
             await self._tell_event(event, Hop.read(delivery.headers), seq)
         self._seen = seq
         if 0 < self._catch_up_to <= seq:
@@ -227,15 +234,18 @@ class Session:
             found = await judged_turns.find(self._given.bus, self._tenant, LIVE_RUN, feedback.turn)
             if found is None or found.meta.user != self._user:
                 raise NotYours(feedback.turn)
-            judged_turns.refuse_unless_there(feedback.preferred, found)
+            _refuse_unless_there(feedback.preferred, found)
             update = {"id": new_id(), "time": self._given.clock.now(), "number": 0, "cause": None, "deadline": None}
             await self._given.front_end.submit(fact, found.meta.model_copy(update={**update, "stage": "front-end"}))
         except (SchemaError, ValueError, BusFull, BusUnavailable, NotYours) as error:
             await self.tell(problem_of(error, feedback.turn))
 
     async def _own(self, turn: str) -> Meta:
-        """The meta of a live turn of this user. Raises NotYours, BusUnavailable."""
-        meta = await self._given.front_end.find(turn)
+        """The meta of a live turn of this user that was opened, or waits since it was said here.
+
+        Raises NotYours, BusUnavailable.
+        """
+        meta = await self._given.front_end.find(turn) or self._waiting.get(turn)
         if meta is None or meta.user != self._user:
             raise NotYours(turn)
         return meta
@@ -325,3 +335,10 @@ class Session:
     @property
     def _address(self) -> tuple[str, str, str]:
         return (self._tenant, LIVE_RUN, self.conversation)
+
+
+def _refuse_unless_there(preferred: int | None, found: judged_turns.Judged) -> None:
+    try:
+        judged_turns.refuse_unless_there(preferred, found)
+    except InvalidField as error:  # which names the option of the command line
+        raise InvalidField.retold({**error.told(), "field": "feedback.preferred"}) from None

@@ -20,6 +20,7 @@ from infra.clock import new_id
 from infra.listening.batches import Batches
 from infra.listening.voice_activity import WINDOW
 from infra.tokens import Role, make_token
+from pipeline import judged_turns
 from pipeline.gateway.socket.microphone import Microphone
 from pipeline.state_desk import ASK_SUBJECT
 from pipeline.wiring import BLOB_FOLDER
@@ -220,6 +221,34 @@ async def test_a_turn_can_be_stopped(served: "Served", new_event: "NewEvent") ->
     [event] = await served.submitted(subjects.REQUEST_STREAM)
     assert event.fact == InterruptRequested(reason="stopped by the user", sentences_played=1)
     assert event.meta.turn == opened.meta.turn
+
+
+async def test_a_turn_that_still_waits_can_be_stopped(served: "Served") -> None:
+    turn = new_id()
+    async with connected_to(served.address) as client:
+        await client.say("say", turn=turn, text="hello")
+        await client.say("interrupt", turn=turn)
+        await client.say("ping")
+        await client.first("pong")
+
+    [event] = await served.submitted(subjects.REQUEST_STREAM)
+    assert isinstance(event.fact, InterruptRequested)
+    assert (event.meta.turn, event.meta.conversation) == (turn, client.conversation)
+
+
+async def test_a_candidate_that_there_was_not_is_told_by_the_field_of_the_message(
+    served: "Served", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = new_event(TextTurnOpened(text="hi"), user="me")
+
+    async def found(*_: object) -> judged_turns.Judged:
+        return judged_turns.Judged(opened.meta, 1)
+
+    monkeypatch.setattr(judged_turns, "find", found)
+    async with connected_to(served.address) as client:
+        await client.say("feedback", turn=opened.meta.turn, preferred=3)
+        with pytest.raises(RuntimeError, match=r"feedback\.preferred: 3 is not allowed"):
+            await client.first("recorded")
 
 
 # The microphone
