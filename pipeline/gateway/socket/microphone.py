@@ -119,14 +119,16 @@ class Microphone:
             raise
 
     async def close(self, *, discard: bool) -> None:
-        """No sound follows; what was spoken is a turn, unless it is to be forgotten."""
+        """No sound follows; what was spoken is a turn, unless it is to be forgotten. Raises ListeningFailed."""
         mine = self._open
         if mine is None:
             return
-        if not discard and mine.hearing is not None:
-            await mine.stream.close()
-            await mine.hearing
-        await self.end()
+        try:
+            if not discard and mine.hearing is not None:
+                await mine.stream.close()
+                await mine.hearing
+        finally:
+            await self.end()
 
     async def end(self) -> None:
         """Let go of the stream; what is in progress is forgotten."""

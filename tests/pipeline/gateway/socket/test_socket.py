@@ -316,6 +316,26 @@ async def test_what_nobody_expected_of_a_microphone_ends_the_session(
     assert not left & {"Peer.run", "ListeningStream._listen", "Microphone._hear"}, before
 
 
+async def test_after_the_listener_failed_the_microphone_can_be_opened_again(
+    served: "Served", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def probabilities(*_: object) -> None:
+        raise RuntimeError("as a model does")
+
+    monkeypatch.setattr(Batches, "probabilities", probabilities)
+    async with connected_to(served.address) as client:
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ)
+        await client.first("listening", state="open")
+        await client.socket.send(bytes(2048))
+        await client.say("close")
+        await client.socket.send(bytes(2048))
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ)
+        await until(lambda: types(client).count("listening") == 3 or client.socket.close_code is not None)
+
+    assert client.socket.close_code == 1000
+    assert [came.message["state"] for came in client.came if "state" in came.message] == ["open", "closed", "open"]
+
+
 async def test_a_stream_cannot_go_on_where_samples_cannot_be_counted(served: "Served") -> None:
     async with connected_to(served.address) as client:
         await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ, first_sample=2**53 - 1)
