@@ -89,6 +89,7 @@ async def test_whoever_says_hello_is_told_who_it_is_and_what_is_taken(served: "S
         (json.dumps({**HELLO, "version": "2.0"}), "hello.version"),
         (json.dumps({**HELLO, "conversation": "mine"}), "hello.conversation"),
         (json.dumps({**HELLO, "after": -1}), "hello.after"),
+        (json.dumps({**HELLO, "time_zone": "Mars/Olympus"}), "hello.time_zone"),
     ],
 )
 async def test_what_is_no_hello_is_refused_with_the_reason(served: "Served", frame: str | bytes, field: str) -> None:
@@ -135,6 +136,15 @@ async def test_with_tokens_a_client_is_who_its_token_says_and_none_without(serve
     assert (forged["status"], forged_code) == (401, protocol.CLOSE_REFUSED)
     assert token[:-4] not in json.dumps(forged)
     assert welcome["user"] == "ann"
+
+
+async def test_a_token_for_figures_only_is_none_to_talk_with(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(auth="jwt", key=KEY)
+    token = make_token(served.settings, "ann", [Role.ANALYTICS], timedelta(minutes=5), datetime.now(UTC))
+
+    told, code = await refusal(served.address, json.dumps({**HELLO, "token": token}))
+
+    assert (told["status"], code) == (403, protocol.CLOSE_REFUSED)
 
 
 async def test_a_session_ends_when_its_token_does(serve_gateway: "Serve") -> None:
