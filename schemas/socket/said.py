@@ -12,6 +12,7 @@ from schemas.socket import VERSION_MAJOR
 
 RATES_HZ: Final = (8_000, 48_000)  # the lowest and the highest of a microphone
 TOKEN_MAX_CHARS: Final = 8_192
+SAMPLE_MAX: Final = 2**48  # with which a stream may go on: 186 years at 48 kHz; what is counted from there is a Count
 
 
 def _readable(version: str) -> str:
@@ -55,7 +56,9 @@ class Microphone(Frozen):
     type: Literal["microphone"] = "microphone"
     stream: Uuid7
     rate_hz: Annotated[int, Field(ge=RATES_HZ[0], le=RATES_HZ[1])]
-    first_sample: Count = 0  # of the next binary frame, counted at rate_hz from the stream's beginning
+    first_sample: Annotated[int, Field(ge=0, le=SAMPLE_MAX)] = (
+        0  # of the next binary frame, counted at rate_hz from the stream's beginning
+    )
     ends_turn: Literal["silence", "close"] = (
         "silence"  # who decides that an utterance is over: the listener, or `close`
     )

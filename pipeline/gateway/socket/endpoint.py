@@ -6,9 +6,10 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from infra.bus.errors import BusUnavailable
-from infra.tokens import TokenRefused
+from infra.settings import checked_zone
+from infra.tokens import Role, TokenRefused
 from pipeline.gateway.given import Gateway, given
-from pipeline.gateway.guarding import guard_of
+from pipeline.gateway.guarding import guard_of, require
 from pipeline.gateway.limiting import address_of
 from pipeline.gateway.open_sockets import Place
 from pipeline.gateway.refusals import Refused
@@ -55,6 +56,9 @@ async def _served(gateway: Gateway, socket: WebSocket, peer: Peer, place: Place)
         found = getattr(hello, "type", "a binary frame")
         raise InvalidField("type", found, "'hello': the first message says who you are")
     who = guard_of(socket).recognised(socket, hello.token)
+    require(who, Role.USER)
+    if hello.time_zone is not None:
+        checked_zone("hello.time_zone", hello.time_zone)
     place.belongs_to(who.user)
     session = Session(gateway, peer, who, hello)
     with gateway.company.joined(who.user, session):

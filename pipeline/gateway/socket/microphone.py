@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from infra.audio import RATE_HZ, WAV_MEDIA_TYPE, wav_of
+from infra.blobs.port import BlobError
 from infra.bus.errors import BusFull, BusUnavailable
 from infra.clock import made_ms
 from infra.listening.listener import Listener, ListeningFailed, ListeningStream
@@ -59,6 +60,9 @@ class Owner(Protocol):
 
     async def spoken_over(self) -> bool:
         """Somebody speaks: stop an answer that is being played; whether one was. Raises BusUnavailable."""
+
+    def fail(self, error: Exception) -> None:
+        """What nobody expected; the session ends of it."""
 
 
 @dataclass(slots=True)
@@ -115,26 +119,30 @@ class Microphone:
             raise
 
     async def close(self, *, discard: bool) -> None:
-        """No sound follows; what was spoken is a turn, unless it is to be forgotten."""
+        """No sound follows; what was spoken is a turn, unless it is to be forgotten. Raises ListeningFailed."""
         mine = self._open
         if mine is None:
             return
-        if not discard and mine.hearing is not None:
-            await mine.stream.close()
-            await mine.hearing
-        await self.end()
+        try:
+            if not discard and mine.hearing is not None:
+                await mine.stream.close()
+                await mine.hearing
+        finally:
+            await self.end()
 
     async def end(self) -> None:
         """Let go of the stream; what is in progress is forgotten."""
         mine, self._open = self._open, None
         if mine is None:
             return
-        if mine.hearing is not None:
-            await cancelled(mine.hearing)
-        if mine.warming is not None:
-            await cancelled(mine.warming)
-        await mine.texts.aclose()
-        await mine.stream.__aexit__(None, None, None)
+        try:
+            if mine.hearing is not None:
+                await cancelled(mine.hearing)
+            if mine.warming is not None:
+                await cancelled(mine.warming)
+            await mine.texts.aclose()
+        finally:
+            await mine.stream.__aexit__(None, None, None)
         await self._owner.tell(told.Listening(stream=mine.asked.stream, state="closed", at_sample=mine.counted_from))
 
     async def _hear(self, mine: _Open) -> None:
@@ -145,6 +153,8 @@ class Microphone:
         except ListeningFailed as error:
             log.error("the listener failed: %s", error)
             await self._owner.tell(problem_of(error))
+        except Exception as error:  # noqa: BLE001  # else nobody takes results any more, and `feed` waits for ever
+            self._owner.fail(error)
 
     async def _take(self, mine: _Open, result: Result) -> None:
         mine.texts.note(result)
@@ -156,7 +166,7 @@ class Microphone:
                 mine.over_an_answer = await self._owner.spoken_over() or mine.over_an_answer
             if ended is not None:
                 await self._submit(mine, ended)
-        except (BusFull, BusUnavailable, SchemaError) as error:
+        except (BlobError, BusFull, BusUnavailable, SchemaError) as error:
             await self._owner.tell(problem_of(error))
 
     async def _submit(self, mine: _Open, ended: UtteranceEnded) -> None:

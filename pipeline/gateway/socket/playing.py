@@ -13,8 +13,7 @@ class Playing:
 
     elapsed_s: Callable[[], float]
     turn: str | None = None
-    _lengths_s: dict[int, float] = field(default_factory=dict)
-    _began_s: float = 0.0
+    _sent: dict[int, tuple[float, float]] = field(default_factory=dict)  # when, and how long it lasts, in seconds
     _reported: int | None = None
     _silent: bool = True
     _whole: bool = False
@@ -22,9 +21,8 @@ class Playing:
     def sent(self, turn: str, index: int, audio_s: float, *, last: bool) -> None:
         """A sentence is on its way to the loudspeaker."""
         if turn != self.turn:
-            self.turn, self._lengths_s, self._reported = turn, {}, None
-            self._began_s = self.elapsed_s()
-        self._lengths_s[index] = audio_s
+            self.turn, self._sent, self._reported = turn, {}, None
+        self._sent[index] = self.elapsed_s(), audio_s
         self._silent, self._whole = False, last
 
     def heard(self, turn: str, index: int | None) -> None:
@@ -35,7 +33,7 @@ class Playing:
             self._silent = True
             return
         self._reported = max(self._reported or 0, index + 1)
-        self._silent = self._whole and self._reported >= len(self._lengths_s)
+        self._silent = self._whole and self._reported >= len(self._sent)
 
     @property
     def sounds(self) -> bool:
@@ -44,20 +42,28 @@ class Playing:
             return False
         if self._reported is not None:
             return True
-        return self.elapsed_s() - self._began_s < sum(self._lengths_s.values())
+        return self.elapsed_s() < max(end_s for _, end_s in self._ends())
 
     @property
     def sentences_played(self) -> int:
         """How many sentences, from the first on, were heard to their end."""
         if self._reported is not None:
             return self._reported
-        left_s, played = self.elapsed_s() - self._began_s, 0
-        for index in sorted(self._lengths_s):
-            left_s -= self._lengths_s[index]
-            if index != played or left_s < 0:
+        now_s, played = self.elapsed_s(), 0
+        for index, end_s in self._ends():
+            if index != played or end_s > now_s:
                 break
             played += 1
         return played
+
+    def _ends(self) -> list[tuple[int, float]]:
+        """When each sentence is over that begins when it has come and the one before it is over."""
+        ends: list[tuple[int, float]] = []
+        end_s = float("-inf")
+        for index, (came_s, audio_s) in sorted(self._sent.items()):
+            end_s = max(end_s, came_s) + audio_s
+            ends.append((index, end_s))
+        return ends
 
     def stopped(self) -> None:
         """Nothing sounds any more."""

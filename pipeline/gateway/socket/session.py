@@ -26,6 +26,8 @@ from pipeline.gateway.socket.peer import CLOSED, Ending, Peer
 from pipeline.gateway.socket.playing import Playing
 from pipeline.gateway.socket.problems import NotYours, problem_of
 from pipeline.gateway.socket.telling import message_of, sound_of
+from pipeline.state_desk import OWNER, Question, StateNotAsked, ask_state
+from pipeline.turn_limits import WAITING_MAX
 from schemas import socket as protocol
 from schemas import subjects
 from schemas.catalogue import arrived
@@ -56,6 +58,7 @@ class Session:
         self._audio_after = 0
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._aside: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, Meta] = {}  # turns that were handed in here, and of which nothing was heard yet
         self._mistakes = 0
         self.playing = Playing(time.monotonic)
         self._microphone = Microphone(self, given.front_end, given.ears.listener, given.partials.text_of)
@@ -68,10 +71,11 @@ class Session:
         began = (await self._given.bus.began(stream)).isoformat()
         newest = await self._given.bus.newest(stream, subject)
         after = newest if self._hello.after is None else self._hello.after
-        if self._hello.stream not in (None, began):
-            after = 0  # the bus has come back without its data: places of then mean nothing
-        self._seen, self._catch_up_to = after, newest
-        self._audio_after = max(after, self._hello.audio_after or 0)
+        audio_after = self._hello.audio_after or 0
+        if self._hello.stream not in (None, began) or await self._is_beyond(stream, self._hello.after):
+            after = audio_after = 0  # the bus has come back without its data: places of then mean nothing
+        self._seen, self._catch_up_to = after, newest if newest > after else 0
+        self._audio_after = max(after, audio_after)
         timer = self._end_with_the_token()
         sending = asyncio.create_task(self._peer.run())
         try:
@@ -84,15 +88,20 @@ class Session:
             self.end(Ending(CLOSED, "the session is over"))
             if timer is not None:
                 timer.cancel()
-            await self._microphone.end()
-            for task in (sending, *self._aside):
-                with contextlib.suppress(Ending):
-                    await cancelled(task)
+            try:
+                await self._microphone.end()
+            finally:
+                await self._let_go(sending)
 
     def end(self, ending: Ending) -> None:
         """Have `run` raise this."""
         if not self._ending.done():
             self._ending.set_result(ending)
+
+    def fail(self, error: Exception) -> None:
+        """Have `run` raise what nobody expected."""
+        if not self._ending.done():
+            self._ending.set_exception(error)
 
     async def tell(self, message: Frozen) -> None:
         """A message for the client; nothing is told once the end has begun."""
@@ -104,14 +113,18 @@ class Session:
             self.end(ending)
 
     def new_meta(self, *, turn: str | None = None, speech: bool | None = None) -> Meta:
-        """The meta of a turn in this conversation."""
-        return self._given.front_end.new_meta(
+        """The meta of a turn in this conversation, which is handed in next."""
+        meta = self._given.front_end.new_meta(
             conversation=self.conversation,
             user=self._user,
             turn=turn,
             speech=self._hello.speech if speech is None else speech,
             time_zone=self._hello.time_zone,
         )
+        self._waiting[meta.turn] = meta
+        if len(self._waiting) > WAITING_MAX:  # as many of a conversation can wait; the oldest was never taken in
+            del self._waiting[next(iter(self._waiting))]
+        return meta
 
     async def stop(self, meta: Meta, reason: str, sentences_played: int | None) -> None:
         """Ask for a turn to be stopped. Raises BusUnavailable."""
@@ -136,7 +149,7 @@ class Session:
     async def _heard(self, delivery: Delivery) -> None:
         """One event of the conversation, in the order of the stream."""
         seq = delivery.stream_seq
-        if seq < self._seen:
+        if seq <= self._seen:
             self.end(Ending(protocol.CLOSE_AGAIN, "the bus has come back without its data"))
             return
         try:
@@ -144,6 +157,7 @@ class Session:
         except SchemaError:  # what somebody else has put there is no event of the conversation
             event = None
         if event is not None and event.meta.user == self._user:
+            self._waiting.pop(event.meta.turn, None)
             await self._tell_event(event, Hop.read(delivery.headers), seq)
         self._seen = seq
         if 0 < self._catch_up_to <= seq:
@@ -220,15 +234,18 @@ class Session:
             found = await judged_turns.find(self._given.bus, self._tenant, LIVE_RUN, feedback.turn)
             if found is None or found.meta.user != self._user:
                 raise NotYours(feedback.turn)
-            judged_turns.refuse_unless_there(feedback.preferred, found)
+            _refuse_unless_there(feedback.preferred, found)
             update = {"id": new_id(), "time": self._given.clock.now(), "number": 0, "cause": None, "deadline": None}
             await self._given.front_end.submit(fact, found.meta.model_copy(update={**update, "stage": "front-end"}))
         except (SchemaError, ValueError, BusFull, BusUnavailable, NotYours) as error:
             await self.tell(problem_of(error, feedback.turn))
 
     async def _own(self, turn: str) -> Meta:
-        """The meta of a live turn of this user. Raises NotYours, BusUnavailable."""
-        meta = await self._given.front_end.find(turn)
+        """The meta of a live turn of this user that was opened, or waits since it was said here.
+
+        Raises NotYours, BusUnavailable.
+        """
+        meta = await self._given.front_end.find(turn) or self._waiting.get(turn)
         if meta is None or meta.user != self._user:
             raise NotYours(turn)
         return meta
@@ -239,11 +256,23 @@ class Session:
         """A conversation that somebody else has begun is not joined. Raises NotYours."""
         if self._hello.conversation is None:
             return
+        if await self._owner(stream, subject) not in (None, self._user):
+            raise NotYours(self.conversation)
+
+    async def _owner(self, stream: str, subject: str) -> str | None:
+        """Whose the conversation is, as the books have it, else by the oldest event of it that the stream has."""
+        question = Question(user=self._user, tenant=self._tenant, conversation=self.conversation)
+        with contextlib.suppress(BusUnavailable, StateNotAsked):
+            if (owner := await ask_state(self._given.bus, OWNER, question)) is not None:
+                return owner
         for _, message in await self._given.bus.messages(stream, subject, 1):
             with contextlib.suppress(SchemaError):
-                event = arrived(message.subject, message.data, message.headers.get(TYPE))
-                if event.meta.user != self._user:
-                    raise NotYours(self.conversation)
+                return arrived(message.subject, message.data, message.headers.get(TYPE)).meta.user
+        return None
+
+    async def _is_beyond(self, stream: str, place: int | None) -> bool:
+        """Whether a stream has not come to this place yet, so that it was another stream's."""
+        return place is not None and place > (await self._given.bus.extent(stream)).last_seq
 
     def _end_with_the_token(self) -> asyncio.TimerHandle | None:
         """Whoever was let in by a token is let in for as long as that counts."""
@@ -283,6 +312,13 @@ class Session:
                 with contextlib.suppress(Ending):
                     await cancelled(task)
 
+    async def _let_go(self, sending: "asyncio.Task[None]") -> None:
+        """End what still works for this session; what one of them raises does not keep the others."""
+        tasks = (sending, *self._aside)
+        for ended in await asyncio.gather(*map(cancelled, tasks), return_exceptions=True):
+            if isinstance(ended, Exception) and not isinstance(ended, Ending):
+                log.debug("at the end of a session: %s", type(ended).__name__)
+
     def _do_aside(self, work: Any) -> None:
         """Do what may take a while; the client may go on talking."""
         if len(self._aside) >= FEEDBACK_AT_ONCE:
@@ -299,3 +335,10 @@ class Session:
     @property
     def _address(self) -> tuple[str, str, str]:
         return (self._tenant, LIVE_RUN, self.conversation)
+
+
+def _refuse_unless_there(preferred: int | None, found: judged_turns.Judged) -> None:
+    try:
+        judged_turns.refuse_unless_there(preferred, found)
+    except InvalidField as error:  # which names the option of the command line
+        raise InvalidField.retold({**error.told(), "field": "feedback.preferred"}) from None

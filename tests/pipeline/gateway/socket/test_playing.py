@@ -44,6 +44,17 @@ def test_without_reports_the_length_of_the_sentences_tells_how_much_was_heard(
     assert (playing.sounds, playing.sentences_played) == (sounds, played)
 
 
+def test_a_sentence_that_came_late_is_heard_late(elapsed: Elapsed) -> None:
+    playing = Playing(elapsed)
+    playing.sent("a", 0, 2.0, last=False)
+    elapsed.s += 10
+    playing.sent("a", 1, 3.0, last=True)
+
+    for after_s, sounds, played in ((1, True, 1), (1.5, True, 1), (0.5, False, 2)):
+        elapsed.s += after_s
+        assert (playing.sounds, playing.sentences_played) == (sounds, played)
+
+
 def test_a_report_counts_for_more_than_time(playing: Playing, elapsed: Elapsed) -> None:
     playing.heard("a", 0)
     elapsed.s += 60

@@ -7,14 +7,22 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from infra.audio import RATE_HZ, Samples
 from infra.blobs.files import FileBlobs
+from infra.blobs.port import BlobError
 from infra.bus.connection import Bus
 from infra.clock import new_id
+from infra.listening.batches import Batches
+from infra.listening.voice_activity import WINDOW
 from infra.tokens import Role, make_token
+from pipeline import judged_turns
+from pipeline.gateway.socket.microphone import Microphone
+from pipeline.state_desk import ASK_SUBJECT
 from pipeline.wiring import BLOB_FOLDER
 from schemas import socket as protocol
 from schemas import subjects
@@ -26,6 +34,8 @@ from schemas.turns import TextTurnOpened, TurnCompleted
 from scripts.bench.talking.client import Client, connected_to
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tests.conftest import OwnServer
     from tests.pipeline.gateway.socket.conftest import Serve, Served
 
@@ -79,6 +89,7 @@ async def test_whoever_says_hello_is_told_who_it_is_and_what_is_taken(served: "S
         (json.dumps({**HELLO, "version": "2.0"}), "hello.version"),
         (json.dumps({**HELLO, "conversation": "mine"}), "hello.conversation"),
         (json.dumps({**HELLO, "after": -1}), "hello.after"),
+        (json.dumps({**HELLO, "time_zone": "Mars/Olympus"}), "hello.time_zone"),
     ],
 )
 async def test_what_is_no_hello_is_refused_with_the_reason(served: "Served", frame: str | bytes, field: str) -> None:
@@ -125,6 +136,15 @@ async def test_with_tokens_a_client_is_who_its_token_says_and_none_without(serve
     assert (forged["status"], forged_code) == (401, protocol.CLOSE_REFUSED)
     assert token[:-4] not in json.dumps(forged)
     assert welcome["user"] == "ann"
+
+
+async def test_a_token_for_figures_only_is_none_to_talk_with(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(auth="jwt", key=KEY)
+    token = make_token(served.settings, "ann", [Role.ANALYTICS], timedelta(minutes=5), datetime.now(UTC))
+
+    told, code = await refusal(served.address, json.dumps({**HELLO, "token": token}))
+
+    assert (told["status"], code) == (403, protocol.CLOSE_REFUSED)
 
 
 async def test_a_session_ends_when_its_token_does(serve_gateway: "Serve") -> None:
@@ -213,6 +233,126 @@ async def test_a_turn_can_be_stopped(served: "Served", new_event: "NewEvent") ->
     assert event.meta.turn == opened.meta.turn
 
 
+async def test_a_turn_that_still_waits_can_be_stopped(served: "Served") -> None:
+    turn = new_id()
+    async with connected_to(served.address) as client:
+        await client.say("say", turn=turn, text="hello")
+        await client.say("interrupt", turn=turn)
+        await client.say("ping")
+        await client.first("pong")
+
+    [event] = await served.submitted(subjects.REQUEST_STREAM)
+    assert isinstance(event.fact, InterruptRequested)
+    assert (event.meta.turn, event.meta.conversation) == (turn, client.conversation)
+
+
+async def test_a_candidate_that_there_was_not_is_told_by_the_field_of_the_message(
+    served: "Served", new_event: "NewEvent", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = new_event(TextTurnOpened(text="hi"), user="me")
+
+    async def found(*_: object) -> judged_turns.Judged:
+        return judged_turns.Judged(opened.meta, 1)
+
+    monkeypatch.setattr(judged_turns, "find", found)
+    async with connected_to(served.address) as client:
+        await client.say("feedback", turn=opened.meta.turn, preferred=3)
+        with pytest.raises(RuntimeError, match=r"feedback\.preferred: 3 is not allowed"):
+            await client.first("recorded")
+
+
+# The microphone
+
+
+@pytest.fixture
+def deaf_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sound can be stored."""
+
+    async def put(*_: object) -> None:
+        raise BlobError("no room")
+
+    monkeypatch.setattr(FileBlobs, "put", put)
+
+
+@pytest.fixture
+def all_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a microphone hears."""
+
+    async def probabilities(_: object, __: object, samples: Samples) -> "NDArray[np.float32]":
+        return np.ones(len(samples) // WINDOW, np.float32)
+
+    monkeypatch.setattr(Batches, "probabilities", probabilities)
+
+
+async def recording(client: Client) -> None:
+    """Half a second of a loud tone, recorded by hand."""
+    tone = (np.sin(np.arange(RATE_HZ // 2) / 8) * 12_000).astype("<i2").tobytes()
+    await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ, ends_turn="close")
+    await client.socket.send(tone)
+    await client.say("close")
+
+
+@pytest.mark.usefixtures("deaf_blobs", "all_is_speech")
+async def test_sound_that_cannot_be_stored_is_told_and_the_session_goes_on(served: "Served") -> None:
+    async with connected_to(served.address) as client:
+        await recording(client)
+        with pytest.raises(RuntimeError, match="the sound cannot be used now"):
+            await client.first("accepted")
+        await client.say("ping")
+        async with asyncio.timeout(20):
+            await client.count("pong", 1, 20)
+
+
+@pytest.mark.usefixtures("all_is_speech")
+async def test_what_nobody_expected_of_a_microphone_ends_the_session(
+    served: "Served", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would take what is heard, more sound would wait for ever, and the socket's place with it."""
+
+    async def taken(*_: object) -> None:
+        raise RuntimeError("none of those that are told")
+
+    monkeypatch.setattr(Microphone, "_take", taken)
+    async with connected_to(served.address) as client:
+        before = len(asyncio.all_tasks())
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ)
+        await client.socket.send(bytes(RATE_HZ))
+        async with asyncio.timeout(20):
+            await client.socket.wait_closed()
+        await until(lambda: len(served.app.state.given.company) == 0)
+        left = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+
+    assert client.socket.close_code == 1011
+    assert not left & {"Peer.run", "ListeningStream._listen", "Microphone._hear"}, before
+
+
+async def test_after_the_listener_failed_the_microphone_can_be_opened_again(
+    served: "Served", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def probabilities(*_: object) -> None:
+        raise RuntimeError("as a model does")
+
+    monkeypatch.setattr(Batches, "probabilities", probabilities)
+    async with connected_to(served.address) as client:
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ)
+        await client.first("listening", state="open")
+        await client.socket.send(bytes(2048))
+        await client.say("close")
+        await client.socket.send(bytes(2048))
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ)
+        await until(lambda: types(client).count("listening") == 3 or client.socket.close_code is not None)
+
+    assert client.socket.close_code == 1000
+    assert [came.message["state"] for came in client.came if "state" in came.message] == ["open", "closed", "open"]
+
+
+async def test_a_stream_cannot_go_on_where_samples_cannot_be_counted(served: "Served") -> None:
+    async with connected_to(served.address) as client:
+        await client.say("microphone", stream=new_id(), rate_hz=RATE_HZ, first_sample=2**53 - 1)
+        with pytest.raises(RuntimeError, match=r"microphone\.first_sample"):
+            await client.first("listening")
+
+
 # What happens in the conversation
 
 
@@ -290,6 +430,32 @@ async def test_places_in_a_stream_that_is_gone_mean_nothing(served: "Served", ne
         assert (await client.first("opened")).message["text"] == "hi"
 
 
+async def test_a_place_to_which_the_stream_has_not_come_means_nothing(served: "Served", new_event: "NewEvent") -> None:
+    opened = await served.say(new_event(TextTurnOpened(text="hi"), user="me"))
+    conversation = opened.meta.conversation
+    async with connected_to(served.address, conversation=conversation, after=1_000, audio_after=1_000) as client:
+        assert client.came[0].message["after"] == 0
+        assert (await client.first("opened")).message["text"] == "hi"
+        await speech(served, new_event, conversation, b"RIFF sound")
+        audio = await client.first("audio")
+
+    assert audio.sound == b"RIFF sound"
+
+
+async def test_that_all_was_told_is_told_once(served: "Served", new_event: "NewEvent") -> None:
+    before = await served.say(new_event(TextTurnOpened(text="before"), user="me"))
+    conversation = before.meta.conversation
+    for after in (None, before.meta.number + 1):
+        async with connected_to(served.address, conversation=conversation, after=after) as client:
+            mine = new_event(TextTurnOpened(text="now"), user="me", conversation=conversation)
+            await served.say(mine)
+            await client.first("opened", turn=mine.meta.turn)
+            await client.say("ping")
+            await client.first("pong")
+
+        assert types(client).count("caught-up") == 1
+
+
 async def test_after_a_reload_old_answers_are_not_played_again(served: "Served", new_event: "NewEvent") -> None:
     conversation = new_id()
     await speech(served, new_event, conversation, b"RIFF old")
@@ -309,6 +475,25 @@ async def test_another_users_conversation_is_not_joined(served: "Served", new_ev
 
     assert (told["status"], told["fatal"], code) == (404, True, protocol.CLOSE_REFUSED)
     assert "ann" not in json.dumps(told)
+
+
+async def test_whose_a_conversation_is_the_books_tell_first(served: "Served", new_event: "NewEvent") -> None:
+    """Its oldest events leave the stream before it does: then somebody else's may be the oldest there."""
+    mine = await served.say(new_event(TextTurnOpened(text="mine"), user="me"))
+    anns = await served.say(new_event(TextTurnOpened(text="hers"), user="ann"))
+    owners = {mine.meta.conversation: "ann", anns.meta.conversation: "me"}
+
+    async def answer(payload: bytes) -> bytes:
+        return json.dumps({"answer": owners[json.loads(payload)["question"]["conversation"]]}).encode()
+
+    served.bus.answer(ASK_SUBJECT, answer)
+    await served.bus.start_answering()
+
+    told, _ = await refusal(served.address, json.dumps({**HELLO, "conversation": mine.meta.conversation}))
+    async with connected_to(served.address, conversation=anns.meta.conversation, after=0) as client:
+        assert types(client) == ["welcome", "caught-up"]
+
+    assert told["status"] == 404
 
 
 async def test_what_another_user_says_in_the_conversation_is_not_told(served: "Served", new_event: "NewEvent") -> None:
