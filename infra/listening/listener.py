@@ -237,8 +237,8 @@ class ListeningStream:
     async def _unless_closed(self, pcm: bytes) -> NDArray[np.float32] | None:
         """How probably the windows hold speech; None when a button ends an utterance and somebody has spoken.
 
-        Then its last sound is taken as it is, since whoever let go of the button waits for an answer: of all results only
-        `voiced_ms` tells a little less then.
+        Then its last sound is taken as it is, since whoever let go of the button waits for an answer; of all results
+        only `voiced_ms` tells a little less then.
         """
         asked = asyncio.ensure_future(self._spoken(self._memory, samples_of(pcm)))
         try:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from infra.settings import Settings, SettingsError
 from pipeline.gateway import connections
 
 BACKLOG: Final = 512
+SWITCH_S: Final = 0.0005  # so long a model's thread may hold up the loop; with Python's 5 ms fifty sockets feel it
 FINISH_WITHIN_S: Final = 4.0  # requests that are in hand when it is stopped; sockets are told to come again
 PING_EVERY_S: Final = 20.0  # on a socket; a client that is gone without a word is found out by the next one
 
@@ -64,6 +66,7 @@ async def serve(app: FastAPI, bound: socket.socket, settings: Settings, stop: as
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(FINISH_WITHIN_S),
     )
+    sys.setswitchinterval(SWITCH_S)
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     stopping = asyncio.create_task(stop.wait())

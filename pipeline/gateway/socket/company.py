@@ -1,5 +1,6 @@
 """All sessions of this gateway: who is connected, so that each hears the reminders of its user."""
 
+import asyncio
 import contextlib
 import logging
 from collections import defaultdict, deque
@@ -28,6 +29,7 @@ class Company:
 
     def __init__(self) -> None:
         self._sessions: defaultdict[str, set[Session]] = defaultdict(set)
+        self._telling: set[asyncio.Task[None]] = set()
         self._told: deque[str] = deque(maxlen=KNOWN)
 
     async def listen(self, bus: Bus) -> None:
@@ -55,5 +57,8 @@ class Company:
                 return
             self._told.append(event.meta.id)
             fact = event.fact
+            message = told.Reminder(id=event.meta.id, message=fact.message, due_at=fact.due_at)
             for session in tuple(self._sessions.get(event.meta.user, ())):
-                await session.tell(told.Reminder(id=event.meta.id, message=fact.message, due_at=fact.due_at))
+                telling = asyncio.create_task(session.tell(message))  # one who reads slowly holds up nobody else
+                self._telling.add(telling)
+                telling.add_done_callback(self._telling.discard)

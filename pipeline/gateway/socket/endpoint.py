@@ -60,6 +60,6 @@ async def _served(gateway: Gateway, socket: WebSocket, peer: Peer, place: Place)
     if hello.time_zone is not None:
         checked_zone("hello.time_zone", hello.time_zone)
     place.belongs_to(who.user)
-    session = Session(gateway, peer, who, hello)
+    session = Session(gateway, guard_of(socket).limits, peer, who, hello)
     with gateway.company.joined(who.user, session):
         await session.run()

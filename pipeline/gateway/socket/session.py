@@ -21,6 +21,8 @@ from infra.weights import WeightsMissing
 from pipeline import judged_turns
 from pipeline.front_end import Told as Heard
 from pipeline.gateway.given import Gateway
+from pipeline.gateway.limiting import Limits
+from pipeline.gateway.refusals import Refused, TooMany
 from pipeline.gateway.socket.microphone import Microphone
 from pipeline.gateway.socket.peer import CLOSED, Ending, Peer
 from pipeline.gateway.socket.playing import Playing
@@ -46,8 +48,9 @@ log = logging.getLogger("parley.gateway.socket")
 class Session:
     """One connection whose `hello` was accepted."""
 
-    def __init__(self, given: Gateway, peer: Peer, who: Identity, hello: said.Hello) -> None:
+    def __init__(self, given: Gateway, limits: Limits, peer: Peer, who: Identity, hello: said.Hello) -> None:
         self._given = given
+        self._limits = limits
         self._peer = peer
         self._user = who.user
         self._expires_at = who.expires_at
@@ -190,9 +193,9 @@ class Session:
             try:
                 message = await self._peer.hear(limits.idle_s)
                 await self._take(message)
-            except (SchemaError, BusFull, BusUnavailable, NotYours, ListeningFailed, WeightsMissing) as error:
+            except (SchemaError, BusFull, BusUnavailable, Refused, ListeningFailed, WeightsMissing) as error:
                 await self._peer.tell(problem_of(error, getattr(message, "turn", None)))
-                if isinstance(error, SchemaError):
+                if isinstance(error, SchemaError | TooMany):
                     self._count_mistake()
 
     def _count_mistake(self) -> None:
@@ -201,6 +204,10 @@ class Session:
             raise Ending(protocol.CLOSE_PROTOCOL, f"more than {MISTAKES_MAX} messages were none of this protocol")
 
     async def _take(self, message: Any) -> None:
+        if not isinstance(message, bytes | said.Played):  # these cost nothing, or are waited for
+            standing = self._limits.of_user(self._user)
+            if standing is not None and standing.refused:
+                raise standing.refusal()
         match message:
             case bytes() as sound:
                 await self._microphone.feed(sound)

@@ -1,6 +1,7 @@
 """A client and the gateway on a real socket and a real bus; what stages say is said by the test."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 from collections.abc import Awaitable, Callable
@@ -166,6 +167,25 @@ async def test_no_more_sockets_are_opened_than_one_user_may_have(serve_gateway: 
 
     assert (told["status"], code) == (429, protocol.CLOSE_REFUSED)
     assert told["retry_after_s"] > 0
+
+
+async def test_a_client_that_says_too_much_is_told_to_wait_and_then_hung_up_on(serve_gateway: "Serve") -> None:
+    served = await serve_gateway(requests_per_minute=5)
+    ping = json.dumps({"type": "ping"})
+
+    async with connected_to(served.address) as client:
+        for _ in range(6):
+            await client.socket.send(ping)
+        with pytest.raises(RuntimeError, match="Too Many Requests"):
+            await client.first("never")
+        for _ in range(30):
+            with contextlib.suppress(ConnectionClosed):
+                await client.socket.send(ping)
+        async with asyncio.timeout(10):
+            await client.socket.wait_closed()
+
+    assert types(client).count("pong") <= 5
+    assert client.socket.close_code == protocol.CLOSE_PROTOCOL
 
 
 # What the client says
