@@ -197,7 +197,10 @@ async def stop(
     With `sentences_played` also a reply that is whole, and still being played, counts as heard only so far.
     """
     wish = asked or Stop()
-    end = await given.front_end.stop(found.meta, wish.reason, wish.sentences_played)
+    if found.ended is None or wish.sentences_played is not None:
+        end = await given.front_end.stop(found.meta, wish.reason, wish.sentences_played)
+    else:
+        end = found.ended
     return Stopped(turn=found.meta.turn, status=_status(end), reply=_heard(end))
 
 

@@ -58,8 +58,20 @@ async def serve_until(settings: Settings, bound: socket.socket, ending: threadin
 
 
 @pytest.fixture(scope="module")
-def url(running_parley: "Parley") -> Iterator[str]:
-    settings, ending = settings_of(running_parley, **{"gateway.port": "0"}), threading.Event()
+def own_parley(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Parley]":
+    """One in which nobody else has said anything: examples of ids are nobody's turns there."""
+    from tests.conftest import Parley, outside
+
+    parley = Parley(tmp_path_factory.mktemp("parley"), {**outside(), "MINIMAL_MODE": "true"}).up()
+    try:
+        yield parley.ready()
+    finally:
+        parley.end()
+
+
+@pytest.fixture(scope="module")
+def url(own_parley: "Parley") -> Iterator[str]:
+    settings, ending = settings_of(own_parley, **{"gateway.port": "0"}), threading.Event()
     bound = listening_socket(settings)  # who connects before it is served waits
     thread = threading.Thread(target=lambda: asyncio.run(serve_until(settings, bound, ending)))
     thread.start()
