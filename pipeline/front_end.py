@@ -173,9 +173,9 @@ class FrontEnd:
     async def stop(self, meta: Meta, reason: str, sentences_played: int | None = None) -> TurnEnd:
         """Ask for a turn to be stopped and return how it ended. Raises NoEnd, BusUnavailable."""
         fact = InterruptRequested(reason=reason, sentences_played=sentences_played)
-        update = {"id": new_id(), "type": type(fact).__name__, "time": self._clock.now()}
-        async with self._followed(meta) as coming:
-            await self._bus.say(Event[Fact].first(fact, meta.model_copy(update=update)), Hop("front-end"))
+        asked = self._about(meta)
+        async with self._followed(asked) as coming:
+            await self.submit(fact, asked)
             try:
                 async with asyncio.timeout(END_GRACE_S):
                     while True:
@@ -185,6 +185,15 @@ class FrontEnd:
             except TimeoutError:
                 raise NoEnd(f"turn {meta.turn} has not ended within {END_GRACE_S:.0f} s; see `parley status`") from None
 
+    async def say_about(self, said: Fact, about: Meta) -> None:
+        """Hand in what is said of the turn `about`, in its user's name; waits for nothing but the bus. As `submit`."""
+        await self.submit(said, self._about(about))
+
+    def _about(self, turn: Meta) -> Meta:
+        """The meta of what a front-end says of a turn that `turn`, the meta of any of its events, names."""
+        said = {"id": new_id(), "time": self._clock.now(), "number": 0, "cause": None, "stage": "front-end"}
+        return turn.model_copy(update={**said, "deadline": None, "schema_version": SCHEMA_VERSION})
+
     async def give(self, said: Fact, about: Meta, recorded: type[F]) -> F:
         """Submit feedback on the turn `about`, or what was learned from it, in its user's name.
 
@@ -192,9 +201,7 @@ class FrontEnd:
 
         Raises NoEnd when the keeper does not record it, BusUnavailable.
         """
-        update = {"id": new_id(), "type": type(said).__name__, "time": self._clock.now(), "number": 0}
-        update |= {"cause": None, "stage": "front-end", "deadline": None, "schema_version": SCHEMA_VERSION}
-        meta = about.model_copy(update=update)
+        meta = self._about(about)
         async with self._followed(meta) as coming:
             await self.submit(said, meta)
             try:

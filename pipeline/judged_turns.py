@@ -71,13 +71,13 @@ def refuse_unless_own(field: str, turn: str, found: Judged | None, user: str) ->
     return found.meta
 
 
-def refuse_unless_there(preferred: int | None, found: Judged) -> None:
+def refuse_unless_there(field: str, preferred: int | None, found: Judged) -> None:
     """Raises InvalidField when the turn's reply had no such candidate, or no other, or none that is on record."""
     if preferred is None:
         return
     if found.candidates is None:
-        raise InvalidField("--prefer", preferred, "a turn whose candidates are on record; of this one none are")
+        raise InvalidField(field, preferred, "a turn whose candidates are on record; of this one none are")
     if found.candidates < 2:
-        raise InvalidField("--prefer", preferred, "a turn with several candidates; this one had no other to prefer")
+        raise InvalidField(field, preferred, "a turn with several candidates; this one had no other to prefer")
     if preferred >= found.candidates:
-        raise InvalidField("--prefer", preferred, f"a candidate that there was: 0 to {found.candidates - 1}")
+        raise InvalidField(field, preferred, f"a candidate that there was: 0 to {found.candidates - 1}")

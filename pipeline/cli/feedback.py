@@ -104,7 +104,7 @@ async def _give(given: FeedbackGiven, user: str | None, run: str) -> FeedbackRec
         found = await judged_turns.find(bus, settings.tenant, run, given.about)
         about = judged_turns.refuse_unless_own("TURN", given.about, found, whose)
         assert found is not None  # else refused
-        judged_turns.refuse_unless_there(given.preferred, found)
+        judged_turns.refuse_unless_there("--prefer", given.preferred, found)
         if (other := given.compared_with) is not None:
             compared = await judged_turns.find(bus, settings.tenant, run, other)
             judged_turns.refuse_unless_own("--over", other, compared, whose)

@@ -29,7 +29,7 @@ def judged(candidates: int | None) -> Judged:
 
 @pytest.mark.parametrize(("preferred", "candidates"), [(None, None), (None, 1), (0, 2), (1, 2)])
 def test_what_there_was_can_be_preferred(preferred: int | None, candidates: int | None) -> None:
-    refuse_unless_there(preferred, judged(candidates))
+    refuse_unless_there("--prefer", preferred, judged(candidates))
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_what_there_was_can_be_preferred(preferred: int | None, candidates: int 
 )
 def test_what_there_was_not_is_refused(preferred: int, candidates: int | None, expected: str) -> None:
     with pytest.raises(InvalidField, match=expected):
-        refuse_unless_there(preferred, judged(candidates))
+        refuse_unless_there("--prefer", preferred, judged(candidates))

@@ -74,10 +74,7 @@ async def feedback(turn: TurnPath, said: Opinion, request: Request, given: Given
         if said.compared_with == turn:
             raise InvalidField("compared_with", turn, "another turn than the one that it is about")
         await _judged(request, given, me, said.compared_with)
-    try:
-        judged_turns.refuse_unless_there(said.preferred, judged)
-    except InvalidField as error:  # which names the option of the command line
-        raise InvalidField.retold({**error.told(), "field": "preferred"}) from None
+    judged_turns.refuse_unless_there("preferred", said.preferred, judged)
     return await given.front_end.give(FeedbackGiven(about=turn, **dict(said)), judged.meta, FeedbackRecorded)
 
 

@@ -132,8 +132,7 @@ class Session:
     async def stop(self, meta: Meta, reason: str, sentences_played: int | None) -> None:
         """Ask for a turn to be stopped. Raises BusUnavailable."""
         fact = InterruptRequested(reason=reason, sentences_played=sentences_played)
-        update = {"id": new_id(), "time": self._given.clock.now()}
-        await self._given.front_end.submit(fact, meta.model_copy(update=update))
+        await self._given.front_end.say_about(fact, meta)
 
     async def spoken_over(self) -> bool:
         """Somebody speaks: stop an answer that is being played; whether one was. Raises BusUnavailable."""
@@ -241,9 +240,8 @@ class Session:
             found = await judged_turns.find(self._given.bus, self._tenant, LIVE_RUN, feedback.turn)
             if found is None or found.meta.user != self._user:
                 raise NotYours(feedback.turn)
-            _refuse_unless_there(feedback.preferred, found)
-            update = {"id": new_id(), "time": self._given.clock.now(), "number": 0, "cause": None, "deadline": None}
-            await self._given.front_end.submit(fact, found.meta.model_copy(update={**update, "stage": "front-end"}))
+            judged_turns.refuse_unless_there("feedback.preferred", feedback.preferred, found)
+            await self._given.front_end.say_about(fact, found.meta)
         except (SchemaError, ValueError, BusFull, BusUnavailable, NotYours) as error:
             await self.tell(problem_of(error, feedback.turn))
 
@@ -342,10 +340,3 @@ class Session:
     @property
     def _address(self) -> tuple[str, str, str]:
         return (self._tenant, LIVE_RUN, self.conversation)
-
-
-def _refuse_unless_there(preferred: int | None, found: judged_turns.Judged) -> None:
-    try:
-        judged_turns.refuse_unless_there(preferred, found)
-    except InvalidField as error:  # which names the option of the command line
-        raise InvalidField.retold({**error.told(), "field": "feedback.preferred"}) from None
