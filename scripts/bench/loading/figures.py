@@ -90,14 +90,20 @@ class Growth:
         return self.ratio > 1 + GROWTH_MAX
 
 
-def median_of(looks: Sequence[Mapping[str, Memory]]) -> dict[str, Memory]:
-    """Of each process that was there each time, the look with its median own memory."""
-    names = set.intersection(*(set(look) for look in looks))
-    return {name: sorted((look[name] for look in looks), key=_own)[len(looks) // 2] for name in sorted(names)}
+def mean_of(looks: Sequence[Mapping[str, Memory]]) -> dict[str, Memory]:
+    """The mean of each process that was there each time, with the least and the most that was its own."""
+    names = sorted(set.intersection(*(set(look) for look in looks)))
+    return {name: _mean([look[name] for look in looks]) for name in names}
 
 
-def _own(found: Memory) -> int:
-    return found.own_bytes
+def _mean(looks: Sequence[Memory]) -> Memory:
+    own = [look.own_bytes for look in looks]
+    return Memory(
+        round(statistics.fmean(own)),
+        round(statistics.fmean(look.proportional_bytes for look in looks)),
+        round(statistics.fmean(look.resident_bytes for look in looks)),
+        (min(own), max(own)),
+    )
 
 
 def growths(before: Mapping[str, Memory], after: Mapping[str, Memory], turns: int) -> list[Growth]:

@@ -24,6 +24,7 @@ class Memory:
     own_bytes: int
     proportional_bytes: int
     resident_bytes: int
+    own_between: tuple[int, int] | None = None  # the least and the most, where this is the mean of many looks
 
 
 def processor_s(house: House) -> dict[str, float]:

@@ -6,12 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from scripts.bench.loading.figures import GROWTH_MAX, Growth, Percentiles, Rate, any_broken
+from scripts.bench.loading.processes import Memory
 from scripts.bench.ordeal.house import House
 
 _MIB = 1 << 20
-_KNOWN = {  # what is known to grow, and why; it breaks the promise all the same
-    "bus": "nats-server keeps an entry for each subject that a stream holds, about nine a turn",
-}
 
 
 def rate(found: Rate) -> str:
@@ -47,9 +45,8 @@ def rates(found: Sequence[Rate]) -> str:
 def memory(found: Sequence[Growth], before: int, after: int) -> str:
     """Each process at the two moments."""
     head = f"{'memory, MiB':18}{f'own at {before}':>14}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
-    head += "".join(f"{f'{kind} at {before}':>14}{f'at {after}':>10}" for kind in ("PSS", "RSS"))
-    why = [f"{each.process}: {_KNOWN[each.process]}" for each in found if each.too_much and each.process in _KNOWN]
-    return "\n".join([head, *map(_grown, found), *why])
+    head += f"{f'between, at {before}':>20}{f'at {after}':>14}{f'RSS at {before}':>14}{f'at {after}':>10}"
+    return "\n".join([head, *map(_grown, found)])
 
 
 def _grown(found: Growth) -> str:
@@ -57,10 +54,14 @@ def _grown(found: Growth) -> str:
     return (
         f"{found.process:18}{_mib(before.own_bytes, 14)}{_mib(after.own_bytes, 10)}"
         f"{found.ratio:8.3f}{found.bytes_a_turn:14.0f}"
-        f"{_mib(before.proportional_bytes, 14)}{_mib(after.proportional_bytes, 10)}"
+        f"{_between(before):>20}{_between(after):>14}"
         f"{_mib(before.resident_bytes, 14)}{_mib(after.resident_bytes, 10)}"
         f"{f'  WRONG: more than {GROWTH_MAX:.0%}' if found.too_much else ''}"
     )
+
+
+def _between(found: Memory) -> str:
+    return " to ".join(f"{own / _MIB:.1f}" for own in found.own_between or ())
 
 
 def _mib(size_bytes: int, width: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.bench.loading.figures import Left, Percentiles, any_broken, broken, growths, median_of
+from scripts.bench.loading.figures import Left, Percentiles, any_broken, broken, growths, mean_of
 from scripts.bench.loading.processes import Memory
 
 MIB = 1 << 20
@@ -30,10 +30,13 @@ def test_a_process_that_grew_by_more_than_a_twentieth_is_told_and_one_that_did_n
     assert found[0].bytes_a_turn == pytest.approx(6 * MIB / 18_000)
 
 
-def test_of_some_looks_the_median_of_each_process_counts() -> None:
+def test_of_many_looks_the_mean_of_each_process_counts_and_what_it_swung_between_is_kept() -> None:
     looks = [{"log": _memory(log), "bus": _memory(bus)} for log, bus in ((42, 60), (73, 64), (50, 62))]
 
-    assert median_of([*looks[:2], {**looks[2], "came later": _memory(9)}]) == {"log": _memory(50), "bus": _memory(62)}
+    assert mean_of([*looks[:2], {**looks[2], "came later": _memory(9)}]) == {
+        "log": replace(_memory(55), own_between=(42 * MIB, 73 * MIB)),
+        "bus": replace(_memory(62), own_between=(60 * MIB, 64 * MIB)),
+    }
 
 
 def test_a_load_that_went_well_has_nothing_broken() -> None:
