@@ -1,6 +1,7 @@
 """The processes that one supervisor looks after: started again when they end, stopped together."""
 
 import asyncio
+import logging
 import os
 import signal
 from asyncio.subprocess import Process
@@ -9,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from infra import processes
+from infra import process_logs, processes
+from infra.process_logs import LOG_MAX_BYTES
 from pipeline.process import SUPERVISED
 
 GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
@@ -17,8 +19,10 @@ RESTART_FIRST_S: Final = 0.2
 RESTART_LONGEST_S: Final = 5.0
 STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
 LINE_CHARS: Final = 300  # of what a child said last
+SHORTEN_EVERY_S: Final = 10.0  # a child that writes megabytes a second is worse off than its log
 NEEDED: Final = ("bus", "engine")  # without which nobody else can start
 
+log = logging.getLogger("parley.up")
 Tell = Callable[[str], None]
 
 
@@ -69,6 +73,16 @@ class Children:
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this as long as there are children."""
         self._watchers.append(asyncio.create_task(work))
+
+    async def keep_logs_short(self, every_s: float = SHORTEN_EVERY_S, max_bytes: int = LOG_MAX_BYTES) -> None:
+        """Cut what they have said when it is too much, again and again: for `beside`."""
+        while True:
+            await asyncio.sleep(every_s)
+            for child in self.all:
+                try:
+                    await asyncio.to_thread(process_logs.shorten, child.log, max_bytes)
+                except OSError as error:  # no room: the next time, perhaps
+                    log.warning("%s was not shortened: %s", child.log, error)
 
     def owns(self, pid: int) -> bool:
         """Whether this process is one of them."""

@@ -48,6 +48,7 @@ class Supervisor:
         """Everything up and ready inside the block; drained and gone after it. Raises StartFailed, AlreadyRunning."""
         own_bus = self._settings.bus.url is None
         with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
+            self._children.beside(self._children.keep_logs_short())
             try:
                 address = await self._start_bus() if own_bus else _configured(self._settings)
                 engine = self.engine = await engine_start.started(

@@ -15,6 +15,7 @@ from asyncio.subprocess import Process
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import process_logs
 from infra.ports import why_taken
 from infra.private_files import write_private
 from infra.processes import spawn
@@ -114,17 +115,36 @@ class WriteErrors:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._read_bytes = log.stat().st_size if log.exists() else 0
+        self._before = _stamp(process_logs.before(log))
 
     def found(self) -> bool:
         """Whether it has happened since the last look."""
-        try:
-            with self._log.open("rb") as file:
-                file.seek(self._read_bytes)
-                told = file.read()
-        except OSError:  # moved away: it tells nothing
-            return False
-        self._read_bytes += len(told)
-        return any(words in told.lower() for words in _GAVE_UP)
+        told = b""
+        if (before := _stamp(process_logs.before(self._log))) != self._before:  # the log was cut
+            told += _from(process_logs.before(self._log), self._read_bytes)
+            self._before, self._read_bytes = before, 0
+        new = _from(self._log, self._read_bytes)
+        self._read_bytes += len(new)
+        return any(words in (told + new).lower() for words in _GAVE_UP)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is made anew; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _from(path: Path, place: int) -> bytes:
+    """The bytes of a file from a place on; none when it has been moved away."""
+    try:
+        with path.open("rb") as file:
+            file.seek(place)
+            return file.read()
+    except OSError:
+        return b""
 
 
 def new_token() -> str:
