@@ -8,7 +8,7 @@ from schemas.chat import ReplyGenerated
 from schemas.intents import Intent, IntentClassified
 from schemas.speech import ApologySpoken, SpeechReady, TranscriptReady
 from schemas.tasks import TaskCompleted
-from schemas.turns import TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
+from schemas.turns import TextTurnOpened, TurnCompleted, TurnEnd, TurnFailed, TurnInterrupted
 
 STATUS: Final[dict[type[object], str]] = {
     TurnCompleted: "completed",
@@ -30,7 +30,7 @@ def result_of(turn: FollowedTurn, speech_path: str | None = None) -> dict[str, A
         "transcript": heard.text if heard else typed.text if typed else None,
         "intents": [intent_as_json(intent) for intent in classified.intents] if classified else [],
         "tasks": [_task(task) for task in turn.every(TaskCompleted)],
-        "reply": reply_of(turn),
+        "reply": reply_of(end),
         "speech": _speech(turn, speech_path),
         "engine": generated.engine.model_dump(mode="json") if generated else None,
         "timings_ms": timings_ms(turn.told),
@@ -38,9 +38,9 @@ def result_of(turn: FollowedTurn, speech_path: str | None = None) -> dict[str, A
     }
 
 
-def reply_of(turn: FollowedTurn) -> str | None:
-    """What the person is told: the reply, what was heard of it, or why there is none."""
-    match turn.ended:
+def reply_of(end: TurnEnd | None) -> str | None:
+    """What the person is told at a turn's end: the reply, what was heard of it, or why there is none."""
+    match end:
         case TurnCompleted() as done:
             return done.reply
         case TurnFailed() as failed:

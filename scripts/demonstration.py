@@ -172,7 +172,7 @@ def _show(console: Console, line: Line, turn: FollowedTurn, path: Path | None) -
             markup=False,
             highlight=False,
         )
-    console.print("it replied  ", reply_of(turn) or "(nothing)", style="bold", markup=False, highlight=False)
+    console.print("it replied  ", reply_of(turn.ended) or "(nothing)", style="bold", markup=False, highlight=False)
     if path is not None:
         seconds = sum(sentence.audio_s for sentence in spoken(turn))
         console.print(f"spoken      {path} ({seconds:.1f} s)", markup=False, highlight=False)

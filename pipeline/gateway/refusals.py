@@ -56,6 +56,23 @@ class Forbidden(Refused):
     kind = "forbidden"
 
 
+class NotFound(Refused):
+    """It is not there; also said of what is there and may not be seen, so that nobody learns that it is."""
+
+    status = 404
+    kind = "not-found"
+
+
+def no_such_turn() -> NotFound:
+    """Of a turn that is not there, has not begun, or is somebody else's."""
+    return NotFound("there is no such turn, or it has not begun, or it is not yours")
+
+
+def no_such_conversation() -> NotFound:
+    """Of a conversation that is somebody else's."""
+    return NotFound("there is no such conversation of yours")
+
+
 class TooLarge(Refused):
     """A body beyond its limit."""
 

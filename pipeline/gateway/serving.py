@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 import sys
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ BACKLOG: Final = 512
 SWITCH_S: Final = 0.0005  # so long a model's thread may hold up the loop; with Python's 5 ms fifty sockets feel it
 FINISH_WITHIN_S: Final = 4.0  # requests that are in hand when it is stopped; sockets are told to come again
 PING_EVERY_S: Final = 20.0  # on a socket; a client that is gone without a word is found out by the next one
-
-log = logging.getLogger("parley.gateway")
 
 
 class Server(uvicorn.Server):

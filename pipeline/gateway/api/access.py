@@ -10,12 +10,11 @@ from fastapi.requests import HTTPConnection
 
 from infra.tokens import Identity, Role, TokenMissing
 from pipeline.front_end import FollowedTurn
-from pipeline.gateway.api.refusals import NotFound, no_such_turn
 from pipeline.gateway.audit import Action
 from pipeline.gateway.auditing import permitted
 from pipeline.gateway.given import Gateway, Given
 from pipeline.gateway.guarding import Who, known, require
-from pipeline.gateway.refusals import Forbidden
+from pipeline.gateway.refusals import Forbidden, no_such_conversation, no_such_turn
 from pipeline.state_desk import OWNER, Question, ask_state
 from pipeline.turn_lookup import turn_of
 from schemas.event import Token, Uuid7
@@ -49,7 +48,7 @@ async def own_conversation(given: Gateway, user: str, conversation: str | None) 
         return
     question = Question(user=user, tenant=given.settings.tenant, conversation=conversation)
     if await ask_state(given.bus, OWNER, question) not in (None, user):
-        raise NotFound("there is no such conversation of yours")
+        raise no_such_conversation()
 
 
 def turn_for(action: Action, what: str) -> Any:

@@ -139,11 +139,11 @@ async def respond(asked: Message, given: Given, me: Who) -> Reply:
     meta = given.front_end.new_meta(conversation=asked.conversation, user=user, speech=False, time_zone=asked.time_zone)
     turn, took_s = await answered(given, TextSubmitted(text=asked.message, interrupts=asked.interrupts), meta)
     return Reply(
-        success=status_of(turn) == "completed",
-        response=reply_of(turn) or "",
+        success=status_of(turn.ended) == "completed",
+        response=reply_of(turn.ended) or "",
         context_used=used_context(turn),
         model_info=model_info_of(turn, took_s),
-        status=status_of(turn),
+        status=status_of(turn.ended),
         turn=meta.turn,
         conversation=meta.conversation,
         intents=intents_of(turn),

@@ -8,10 +8,9 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from infra.tokens import Identity
 from pipeline import judged_turns
 from pipeline.gateway.api.access import TurnPath, allowed_with_turn
-from pipeline.gateway.api.refusals import no_such_turn
 from pipeline.gateway.given import Gateway, Given
 from pipeline.gateway.guarding import Who
-from pipeline.gateway.refusals import responses
+from pipeline.gateway.refusals import no_such_turn, responses
 from pipeline.judged_turns import Judged
 from schemas.errors import InvalidField
 from schemas.event import Count, Uuid7

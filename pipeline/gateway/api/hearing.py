@@ -131,15 +131,15 @@ async def transcribe_and_respond(
     turn, took_s = await answered(given, await given.front_end.audio(data, media_type), meta)
     heard = turn.last(TranscriptReady)
     return Heard(
-        success=status_of(turn) == "completed",
-        status=status_of(turn),
+        success=status_of(turn.ended) == "completed",
+        status=status_of(turn.ended),
         turn=meta.turn,
         conversation=meta.conversation,
         steps=steps_of(turn),
         transcription=_transcription(heard),
         intents=intents_of(turn),
         results=tasks_of(turn),
-        response=reply_of(turn) or "",
+        response=reply_of(turn.ended) or "",
         speech=speech_of(turn),
         context_used=used_context(turn),
         model_info=model_info_of(turn, took_s),

@@ -17,13 +17,6 @@ _WAIT = re.compile(r"try again in (\d+) s")
 _STATUS: Final = {"deadline": 504, "stage-failed": 502, "busy": 429, "too-many": 429}  # others: 422
 
 
-class NotFound(Refused):
-    """It is not there; also said of what is there and may not be seen, so that nobody learns that it is."""
-
-    status = 404
-    kind = "not-found"
-
-
 class Gone(Refused):
     """It was there, and is kept no longer."""
 
@@ -45,11 +38,6 @@ class TurnRefused(Refused):
 
     def problem(self) -> Problem:
         return Problem(self.status, self.kind, self.detail, self.headers, self._told)
-
-
-def no_such_turn() -> NotFound:
-    """Of a turn that is not there, has not begun, or is somebody else's."""
-    return NotFound("there is no such turn, or it has not begun, or it is not yours")
 
 
 async def _late(_: Request, error: Exception) -> Response:

@@ -9,9 +9,9 @@ from infra.audio import WAV_MEDIA_TYPE
 from infra.blobs.port import BlobMissing
 from pipeline.front_end import FollowedTurn
 from pipeline.gateway.api.access import turn_for
-from pipeline.gateway.api.refusals import Gone, NotFound
+from pipeline.gateway.api.refusals import Gone
 from pipeline.gateway.given import Gateway, Given
-from pipeline.gateway.refusals import responses
+from pipeline.gateway.refusals import NotFound, responses
 from pipeline.turn_result import spoken
 from schemas.event import Blob
 from schemas.turns import SpeechTurnOpened

@@ -12,7 +12,7 @@ from schemas.chat import EngineUse, ReplyGenerated, ReplyRequested
 from schemas.intents import Intent, IntentClassified, IntentLabel, Slots
 from schemas.speech import ApologySpoken, SpeechReady, TranscriptReady
 from schemas.tasks import TaskCompleted, TaskOutcome
-from schemas.turns import FailureCode, FeedbackRecorded, SpeechTurnOpened, TextTurnOpened, TurnFailed
+from schemas.turns import FailureCode, FeedbackRecorded, SpeechTurnOpened, TextTurnOpened, TurnEnd, TurnFailed
 
 Status = Literal["open", "completed", "failed", "interrupted"]
 
@@ -163,7 +163,7 @@ def turn_told(turn: FollowedTurn) -> TurnTold:
         conversation=turn.meta.conversation,
         number=opened.event.meta.number,
         user=turn.meta.user,
-        status=status_of(turn),
+        status=status_of(end),
         spoken=aloud,
         opened_at=opened.event.meta.time,
         ended_at=ended.time if ended else None,
@@ -171,7 +171,7 @@ def turn_told(turn: FollowedTurn) -> TurnTold:
         intents=intents_of(turn),
         tasks=tasks_of(turn),
         clarification=requested.clarification if requested else None,
-        reply=reply_of(turn),
+        reply=reply_of(end),
         engine=generated.engine if generated else None,
         speech=speech_of(turn),
         recording=f"/api/turns/{turn.meta.turn}/recording" if aloud else None,
@@ -181,8 +181,8 @@ def turn_told(turn: FollowedTurn) -> TurnTold:
     )
 
 
-def status_of(turn: FollowedTurn) -> Status:
-    return cast("Status", STATUS.get(type(turn.ended), "open"))
+def status_of(end: TurnEnd | None) -> Status:
+    return cast("Status", STATUS.get(type(end), "open"))
 
 
 def text_of(turn: FollowedTurn) -> str | None:

@@ -1,7 +1,7 @@
 """Turns: one with all that is known of it, many as a list, where the time of one went, and stopping one."""
 
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
@@ -11,18 +11,17 @@ from pipeline.front_end import FollowedTurn
 from pipeline.gateway.api.access import turn_for
 from pipeline.gateway.api.listing import RECENT_SQL, TurnListed, listed, wanted
 from pipeline.gateway.api.paging import LIMIT, NEXT, Cursor, Limit
-from pipeline.gateway.api.turn_shapes import Status, TurnTold, turn_told
+from pipeline.gateway.api.turn_shapes import Status, TurnTold, status_of, turn_told
 from pipeline.gateway.auditing import permitted
 from pipeline.gateway.given import Given
 from pipeline.gateway.guarding import Who
 from pipeline.gateway.refusals import responses
 from pipeline.logging_stage import ask_log
 from pipeline.turn_lookup import waterfall_table
-from pipeline.turn_result import STATUS
+from pipeline.turn_result import reply_of
 from pipeline.waterfall import spans_of, total_ms
 from schemas.event import Count, Token, Uuid7
 from schemas.ids import checked_uuid7
-from schemas.turns import TurnCompleted, TurnFailed, TurnInterrupted
 
 router = APIRouter(prefix="/api/turns", tags=["turns"])
 STOPPED: Final = "stopped by the user"
@@ -201,19 +200,4 @@ async def stop(
         end = await given.front_end.stop(found.meta, wish.reason, wish.sentences_played)
     else:
         end = found.ended
-    return Stopped(turn=found.meta.turn, status=_status(end), reply=_heard(end))
-
-
-def _status(end: object) -> Status:
-    return cast("Status", STATUS.get(type(end), "open"))
-
-
-def _heard(end: object) -> str:
-    match end:
-        case TurnCompleted(reply=reply):
-            return reply
-        case TurnInterrupted(spoken=spoken):
-            return spoken
-        case TurnFailed(message=message):
-            return message
-    return ""
+    return Stopped(turn=found.meta.turn, status=status_of(end), reply=reply_of(end) or "")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from pipeline.gateway.socket.session import Session
 
 KNOWN: Final = 1_000  # reminders that were told: one that is published again is heard again
-
-log = logging.getLogger("parley.gateway.socket")
 
 
 class Company:

@@ -1,6 +1,5 @@
 """`WS /ws`: from the first byte to `hello`. Who passes becomes a session; who does not is told why."""
 
-import logging
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
@@ -22,7 +21,6 @@ from schemas.errors import InvalidField, SchemaError
 from schemas.socket import said
 
 router = APIRouter()
-log = logging.getLogger("parley.gateway.socket")
 
 
 @router.get("/asyncapi.json", include_in_schema=False)

@@ -5,19 +5,8 @@ from typing import Final
 from infra.listening.listener import ListeningFailed
 from infra.weights import WeightsMissing
 from pipeline.gateway import refusals
-from pipeline.gateway.refusals import KIND, Refused, title
+from pipeline.gateway.refusals import KIND, title
 from schemas.socket import told
-
-
-class NotYours(Refused):
-    """There is no such turn or conversation, or it is another user's: which of both is told to nobody."""
-
-    status = 404
-    kind = "not-found"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is none of this user's turns or conversations")
-
 
 DEAF: Final = "the listener cannot be used now; type instead, and see the gateway's log"
 

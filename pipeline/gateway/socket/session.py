@@ -22,20 +22,19 @@ from pipeline import judged_turns
 from pipeline.front_end import Told as Heard
 from pipeline.gateway.given import Gateway
 from pipeline.gateway.limiting import Limits
-from pipeline.gateway.refusals import Refused, TooMany
+from pipeline.gateway.refusals import NotFound, Refused, TooMany, no_such_turn
+from pipeline.gateway.socket.beginning import Beginning, beginning
 from pipeline.gateway.socket.microphone import Microphone
 from pipeline.gateway.socket.peer import CLOSED, Ending, Peer
 from pipeline.gateway.socket.playing import Playing
-from pipeline.gateway.socket.problems import NotYours, problem_of
+from pipeline.gateway.socket.problems import problem_of
 from pipeline.gateway.socket.telling import message_of, sound_of
-from pipeline.state_desk import OWNER, Question, StateNotAsked, ask_state
 from pipeline.turn_limits import WAITING_MAX
 from schemas import socket as protocol
-from schemas import subjects
 from schemas.catalogue import arrived
 from schemas.errors import InvalidField, SchemaError
 from schemas.event import Event, Fact, Frozen, Meta
-from schemas.ids import LIVE_RUN, ConversationId
+from schemas.ids import LIVE_RUN
 from schemas.intake import FeedbackGiven, InterruptRequested, TextSubmitted
 from schemas.socket import said, told
 
@@ -67,25 +66,16 @@ class Session:
         self._microphone = Microphone(self, given.front_end, given.ears.listener, given.partials.text_of)
 
     async def run(self) -> None:
-        """Serve the client until one side ends it. Raises Ending, BusUnavailable (before `welcome`), NotYours."""
-        stream = subjects.stream_of(subjects.partition_of(ConversationId(self.conversation)))
-        subject = subjects.subject_of(*self._address, "*", "*")  # type: ignore[arg-type]  # all turns, all events
-        await self._refuse_foreign(stream, subject)
-        began = (await self._given.bus.began(stream)).isoformat()
-        newest = await self._given.bus.newest(stream, subject)
-        after = newest if self._hello.after is None else self._hello.after
-        audio_after = self._hello.audio_after or 0
-        if self._hello.stream not in (None, began) or await self._is_beyond(stream, self._hello.after):
-            after = audio_after = 0  # the bus has come back without its data: places of then mean nothing
-        self._seen, self._catch_up_to = after, newest if newest > after else 0
-        self._audio_after = max(after, audio_after)
+        """Serve the client until one side ends it. Raises Ending, BusUnavailable and NotFound (before `welcome`)."""
+        at = await beginning(self._given.bus, self._tenant, self._user, self.conversation, self._hello)
+        self._seen, self._catch_up_to, self._audio_after = at.after, at.catch_up_to, at.audio_after
         timer = self._end_with_the_token()
         sending = asyncio.create_task(self._peer.run())
         try:
-            await self._peer.tell(self._welcome(after, began))
-            async with self._given.bus.follow(stream, subject, self._heard, after=after):
-                if newest <= after:
-                    await self._peer.tell(told.CaughtUp(seq=after))
+            await self._peer.tell(self._welcome(at))
+            async with self._given.bus.follow(at.stream, at.subject, self._heard, after=at.after):
+                if not at.catch_up_to:
+                    await self._peer.tell(told.CaughtUp(seq=at.after))
                 await self._first_end(sending, asyncio.create_task(self._hear()))
         finally:
             self.end(Ending(CLOSED, "the session is over"))
@@ -239,45 +229,23 @@ class Session:
             fact = FeedbackGiven(about=feedback.turn, **feedback.model_dump(exclude={"type", "turn"}))
             found = await judged_turns.find(self._given.bus, self._tenant, LIVE_RUN, feedback.turn)
             if found is None or found.meta.user != self._user:
-                raise NotYours(feedback.turn)
+                raise no_such_turn()
             judged_turns.refuse_unless_there("feedback.preferred", feedback.preferred, found)
             await self._given.front_end.say_about(fact, found.meta)
-        except (SchemaError, ValueError, BusFull, BusUnavailable, NotYours) as error:
+        except (SchemaError, ValueError, BusFull, BusUnavailable, NotFound) as error:
             await self.tell(problem_of(error, feedback.turn))
 
     async def _own(self, turn: str) -> Meta:
         """The meta of a live turn of this user that was opened, or waits since it was said here.
 
-        Raises NotYours, BusUnavailable.
+        Raises NotFound, BusUnavailable.
         """
         meta = await self._given.front_end.find(turn) or self._waiting.get(turn)
         if meta is None or meta.user != self._user:
-            raise NotYours(turn)
+            raise no_such_turn()
         return meta
 
     # The beginning and the end
-
-    async def _refuse_foreign(self, stream: str, subject: str) -> None:
-        """A conversation that somebody else has begun is not joined. Raises NotYours."""
-        if self._hello.conversation is None:
-            return
-        if await self._owner(stream, subject) not in (None, self._user):
-            raise NotYours(self.conversation)
-
-    async def _owner(self, stream: str, subject: str) -> str | None:
-        """Whose the conversation is, as the books have it, else by the oldest event of it that the stream has."""
-        question = Question(user=self._user, tenant=self._tenant, conversation=self.conversation)
-        with contextlib.suppress(BusUnavailable, StateNotAsked):
-            if (owner := await ask_state(self._given.bus, OWNER, question)) is not None:
-                return owner
-        for _, message in await self._given.bus.messages(stream, subject, 1):
-            with contextlib.suppress(SchemaError):
-                return arrived(message.subject, message.data, message.headers.get(TYPE)).meta.user
-        return None
-
-    async def _is_beyond(self, stream: str, place: int | None) -> bool:
-        """Whether a stream has not come to this place yet, so that it was another stream's."""
-        return place is not None and place > (await self._given.bus.extent(stream)).last_seq
 
     def _end_with_the_token(self) -> asyncio.TimerHandle | None:
         """Whoever was let in by a token is let in for as long as that counts."""
@@ -287,13 +255,13 @@ class Session:
         ending = Ending(protocol.CLOSE_REFUSED, "the token has expired; say hello with a new one")
         return asyncio.get_running_loop().call_later(left_s, self.end, ending)
 
-    def _welcome(self, after: int, stream: str) -> told.Welcome:
+    def _welcome(self, at: Beginning) -> told.Welcome:
         limits = self._given.settings.gateway
         return told.Welcome(
             conversation=self.conversation,
             user=self._user,
-            after=after,
-            stream=stream,
+            after=at.after,
+            stream=at.made_at,
             speech=self._hello.speech,
             limits=told.Limits(
                 frame_max_bytes=limits.frame_max_kb * 1024,
@@ -336,7 +304,3 @@ class Session:
     @property
     def _tenant(self) -> str:
         return self._given.settings.tenant
-
-    @property
-    def _address(self) -> tuple[str, str, str]:
-        return (self._tenant, LIVE_RUN, self.conversation)
