@@ -91,7 +91,7 @@ async def test_turns_are_listed_newest_first_by_pages_and_by_conversation(as_use
         return told
 
     async def all_there() -> bool:
-        return len((await listed())["turns"]) == 3
+        return [turn["status"] for turn in (await listed())["turns"]] == ["completed"] * 3
 
     await until(all_there)
     first = await listed(limit=2)
