@@ -97,14 +97,15 @@ async def test_a_turn_by_button_is_heard_while_it_is_spoken_and_answered_with_so
 
 
 async def test_what_is_said_is_shown_while_it_is_said(client: Client, said: dict[str, bytes]) -> None:
-    for _ in range(3):  # the first one may still wait for a model, or for a busy machine
+    partials: list[dict[str, Any]] = []
+    for _ in range(6):  # the first one may still wait for a model; on a busy machine only its first sounds may be read
         await client.speak(said[WISH], RATE_HZ)
         await client.first("ended", after=len(client.came))
-        if partials := messages(client, "partial"):
+        partials = messages(client, "partial")
+        if any("remind" in partial["text"].lower() for partial in partials):
             break
 
-    assert partials, "something is shown while somebody speaks"
-    assert "remind" in partials[-1]["text"].lower()
+    assert any("remind" in partial["text"].lower() for partial in partials), "its words are shown while they are said"
     over = [message["at_sample"] for message in messages(client, "listening") if message["state"] == "over"]
     assert all(0 < partial["audio_s"] <= over[-1] / RATE_HZ for partial in partials)
 
