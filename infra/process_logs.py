@@ -31,7 +31,7 @@ def shorten(log: Path, max_bytes: int = LOG_MAX_BYTES) -> bool:
             return False
     except FileNotFoundError:
         return False
-    beside = log.with_name(f".{log.name}.{os.getpid()}")
+    beside = log.with_name(f"{log.name}.part")  # one that a crash left is written over the next time
     try:
         with log.open("rb") as full, beside.open("wb") as copy:
             shutil.copymode(log, beside)
