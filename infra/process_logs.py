@@ -5,13 +5,17 @@ RotatingFileHandler and nats-server's own rotation know only lines that they wri
 prints or the kernel leaves of a crash.
 """
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-LOG_MAX_BYTES: Final = 16 << 20  # of each file; with the one before it twice as much
-
+LOG_MAX_BYTES: Final = 16 << 20  # of each file
+COPIED_MAX: Final = (
+    2  # times as much is copied at most, the newest of it, if a log has grown faster than it is looked at
+)
+ROOM_BYTES: Final = 64 << 20  # that a copy leaves on the disk: the bus needs it more than anybody needs old lines
 _PIECE_BYTES: Final = 1 << 20
 
 
@@ -20,28 +24,47 @@ def before(log: Path) -> Path:
     return log.with_name(f"{log.name}.1")
 
 
-def shorten(log: Path, max_bytes: int = LOG_MAX_BYTES) -> bool:
+def shorten(log: Path, max_bytes: int = LOG_MAX_BYTES, room_bytes: int = ROOM_BYTES) -> bool:
     """Move what a log holds to `before(log)`, in place of what was there, if it is too much; returns whether it was.
 
     Its writers must have opened it for appending. What one of them writes between the end of the copy and the cut,
-    some microseconds, is lost. Raises OSError, and then the log is as it was.
+    some microseconds, is lost; so is all of it where the disk has no room for a copy, and what is beyond COPIED_MAX.
+    Raises OSError, and then the log is as it was.
     """
     try:
-        if log.stat().st_size <= max_bytes:
-            return False
+        with log.open("rb") as full:
+            try:
+                fcntl.flock(full, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False  # somebody else does it now
+            return _shortened(log, full, max_bytes, room_bytes)
     except FileNotFoundError:
         return False
-    beside = log.with_name(f"{log.name}.part")  # one that a crash left is written over the next time
-    try:
-        with log.open("rb") as full, beside.open("wb") as copy:
-            shutil.copymode(log, beside)
-            for _ in range(2):  # the second time what was said meanwhile, which is little
-                end = os.fstat(full.fileno()).st_size  # a writer without end would never be caught up with
-                while (left := end - full.tell()) > 0:
-                    copy.write(full.read(min(left, _PIECE_BYTES)))
-            copy.flush()
-            os.truncate(log, 0)
-        beside.replace(before(log))
-    finally:
-        beside.unlink(missing_ok=True)
+
+
+def _shortened(log: Path, full: IO[bytes], max_bytes: int, room_bytes: int) -> bool:
+    size = os.fstat(full.fileno()).st_size
+    if size <= max_bytes:
+        return False
+    copied_bytes = min(size, COPIED_MAX * max_bytes)
+    if shutil.disk_usage(log.parent).free >= copied_bytes + room_bytes:
+        part = log.with_name(f"{log.name}.part")  # one that a crash left is written over
+        try:
+            with part.open("wb") as copy:
+                shutil.copymode(log, part)
+                full.seek(size - copied_bytes)
+                _copy(full, copy, copied_bytes)
+                _copy(full, copy, max_bytes)  # what was said meanwhile
+            part.replace(before(log))
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    os.truncate(log, 0)
     return True
+
+
+def _copy(source: IO[bytes], target: IO[bytes], left_bytes: int) -> None:
+    """So many bytes, or as many as there are: somebody else may have cut the file."""
+    while left_bytes > 0 and (piece := source.read(min(left_bytes, _PIECE_BYTES))):
+        target.write(piece)
+        left_bytes -= len(piece)

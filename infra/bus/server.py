@@ -121,7 +121,8 @@ class WriteErrors:
         """Whether it has happened since the last look."""
         told = b""
         if (before := _stamp(process_logs.before(self._log))) != self._before:  # the log was cut
-            told += _from(process_logs.before(self._log), self._read_bytes)
+            earlier = _from(process_logs.before(self._log), 0)
+            told += earlier[self._read_bytes if self._read_bytes <= len(earlier) else 0 :]  # of a huge log only the end
             self._before, self._read_bytes = before, 0
         new = _from(self._log, self._read_bytes)
         self._read_bytes += len(new)
