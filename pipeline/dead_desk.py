@@ -9,11 +9,12 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
 from infra.bus.reading import Stored
 from infra.bus.streams import DEAD_SUBJECT
-from infra.clock import Clock, new_id
+from infra.clock import Clock
 from infra.telemetry import root
 from schemas import subjects
 from schemas.errors import InvalidField, SchemaError
 from schemas.event import Event, Fact, Meta
+from schemas.ids import turn_again
 from schemas.intake import AudioSubmitted, Submission, TextSubmitted
 from schemas.subjects import DEAD_STREAM, parse_subject
 from schemas.tasks import TaskCompleted
@@ -60,7 +61,8 @@ async def drop(bus: Bus, chosen: Sequence[DeadLetter]) -> None:
 async def retry(bus: Bus, clock: Clock, chosen: DeadLetter) -> str:
     """Submit the letter's turn again, as a new turn of its conversation; the new turn's id.
 
-    The old turn has ended and stays as it ended; all letters of it are dropped. Raises InvalidField when the letter
+    The old turn has ended and stays as it ended; all letters of it are dropped. Done twice, or by two people at once,
+    it is still one new turn, since its id follows from the old one's. Raises InvalidField when the letter
     names no turn that was opened (what was never readable cannot be sent again), or one in which something was done:
     it would be done twice.
     """
@@ -71,7 +73,7 @@ async def retry(bus: Bus, clock: Clock, chosen: DeadLetter) -> str:
         if isinstance(opened.fact, TextTurnOpened)
         else AudioSubmitted(audio=opened.fact.audio)
     )
-    turn = new_id()
+    turn = turn_again(opened.meta.turn)
     update = {"id": turn, "turn": turn, "type": type(submission).__name__, "number": 0, "cause": None}
     update |= {"stage": "front-end", "time": clock.now(), "deadline": None}
     event = Event[Fact].first(submission, opened.meta.model_copy(update=update))

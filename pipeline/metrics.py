@@ -23,7 +23,7 @@ WAIT_S: Final = 0.5
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 IN_FLIGHT: Final = "parley_engine_in_flight"
 QUEUED: Final = "parley_engine_queued"
-GAUGES: Final = frozenset({"in_flight"})  # of what workers count; all else only grows
+GAUGES: Final = frozenset({"in_flight", "sockets"})  # of what workers count; all else only grows
 
 
 class Metrics:

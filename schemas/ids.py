@@ -26,6 +26,7 @@ UUID7_EXPECTED = "a UUIDv7 in lower case such as 01936f5e-7b1c-7c3e-8a55-3f2b6c1
 TIME_ZONE_EXPECTED = f"an IANA time zone such as Europe/Berlin, of 1 to {TIME_ZONE_MAX_CHARS} characters"
 _UUID7 = re.compile(rf"{UUID7_PATTERN}\Z")
 _TOKEN = re.compile(rf"{TOKEN_PATTERN}\Z")
+_AGAIN_HASH_BYTES = 9  # 72 bits of a UUIDv7's 74 random ones
 _EVENT_HASH_BYTES = 8  # 64 bits within one turn's few dozen events
 
 
@@ -44,6 +45,15 @@ def checked_uuid7(field: str, value: str) -> str:
     if not isinstance(value, str) or not _UUID7.match(value):
         raise InvalidField(field, value, UUID7_EXPECTED)
     return value
+
+
+def turn_again(turn: str) -> TurnId:
+    """The id of the turn in which a turn that came to nothing is said once more: always the same, so it is one turn.
+
+    A UUIDv7 too, of the same moment.
+    """
+    digest = hashlib.blake2b(f"again\0{turn}".encode(), digest_size=_AGAIN_HASH_BYTES).hexdigest()
+    return TurnId(f"{turn[:15]}{digest[:3]}-{turn[19]}{digest[3:6]}-{digest[6:18]}")
 
 
 def event_id(turn: TurnId, run: RunId, cause: str, stage: str, index: int) -> EventId:

@@ -34,10 +34,10 @@ async def _bus() -> AsyncIterator[Bus]:
 
 
 async def _chosen(bus: Bus, number: int | None, stage: str | None, error: str | None) -> list[DeadLetter]:
+    if (number is None) is not (bool(stage) or bool(error)):
+        raise InvalidField("NUMBER", number, "either a number, or --stage or --error with what the letters have")
     if number is not None:
         return [await dead_desk.letter(bus, number)]
-    if stage is None and error is None:
-        raise InvalidField("NUMBER", None, "a number, or --stage or --error")
     return await dead_desk.letters(bus, stage=stage, error=error)
 
 
@@ -82,23 +82,50 @@ def show(number: Annotated[int, typer.Argument(min=1, help="Its number in the li
 
 @app.command()
 def retry(number: Number = None, stage: OfStage = None, error: OfError = None) -> None:
-    """Send the turns of dead letters again, as new turns of their conversations."""
+    """Send the turns of dead letters again, as new turns of their conversations.
 
-    async def retried() -> int:
+    A turn is sent once and all letters of it are dropped. One in which something was done or looked up is not sent, nor
+    one that was never opened: say it again by hand. Exit 2 when a letter was left.
+    """
+
+    async def retried() -> tuple[int, int]:
         async with _bus() as bus:
             chosen = await _chosen(bus, number, stage, error)
-            for each in chosen:
-                print(f"{each.number}: sent again as turn {await dead_desk.retry(bus, SystemClock(), each)}")
-            return len(chosen)
+            if number is not None:
+                print(f"{number}: sent again as turn {await dead_desk.retry(bus, SystemClock(), chosen[0])}")
+                return 1, 0
+            return len(chosen), await retry_all(bus, chosen)
 
     with exits.told():
-        if not asyncio.run(retried()):
+        found, left = asyncio.run(retried())
+        if not found:
             print("no dead letters")
+        if left:
+            exits.fail(f"{left} of {found} dead letters were left as they are", exits.Exit.WRONG_INPUT)
+
+
+async def retry_all(bus: Bus, chosen: list[DeadLetter]) -> int:
+    """Each turn once, whatever becomes of the others; how many letters were left."""
+    sent: dict[str, str] = {}
+    left = 0
+    for each in chosen:
+        if each.turn in sent:
+            print(f"{each.number}: its turn was sent again as turn {sent[each.turn]}")
+            continue
+        try:
+            again = await dead_desk.retry(bus, SystemClock(), each)
+        except InvalidField as refused:
+            left += 1
+            print(f"{each.number}: left; expected {refused.expected}")
+            continue
+        print(f"{each.number}: sent again as turn {again}")
+        sent[each.turn or ""] = again
+    return left
 
 
 @app.command()
 def drop(number: Number = None, stage: OfStage = None, error: OfError = None) -> None:
-    """Forget dead letters for good."""
+    """Forget dead letters for good: one by its number, or all of a stage or an error."""
 
     async def dropped() -> int:
         async with _bus() as bus:

@@ -9,6 +9,7 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
 from infra.clock import SystemClock
 from pipeline import dead_desk
+from pipeline.cli.dead import retry_all
 from schemas.chat import ReplyRequested
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
@@ -58,10 +59,11 @@ async def test_a_turn_is_sent_again_once_however_many_letters_it_left(
     other = new_event(TextTurnOpened(text="another turn"))
     for event in (asked, asked, other):
         await bury(bus, event, '{"error": "OSError"}')
-    first, *_ = await dead_desk.letters(bus)
+    first, second, _ = await dead_desk.letters(bus)
 
-    await dead_desk.retry(bus, SystemClock(), first)
+    again = await dead_desk.retry(bus, SystemClock(), first)
 
+    assert await dead_desk.retry(bus, SystemClock(), second) == again, "somebody else's list may be older"
     assert (await bus.extent(INTAKE_STREAM)).messages == 1
     assert [letter.turn for letter in await dead_desk.letters(bus)] == [other.meta.turn]
 
@@ -82,3 +84,20 @@ async def test_a_turn_in_which_something_was_done_is_not_sent_again(
 
     assert (await bus.extent(INTAKE_STREAM)).messages == 0
     assert await dead_desk.letters(bus) == [letter]
+
+
+async def test_of_many_letters_each_turn_is_sent_once_and_one_that_cannot_be_holds_up_no_other(
+    bus: Bus, opened: Event[Fact], asked: Event[Fact], new_event: "NewEvent", capsys: pytest.CaptureFixture[str]
+) -> None:
+    await bus.say(opened, CHAT)
+    never_opened = new_event(TextTurnOpened(text="never opened"))
+    for event in (never_opened, asked, asked):
+        await bury(bus, event, '{"error": "OSError"}')
+
+    left = await retry_all(bus, await dead_desk.letters(bus))
+
+    assert left == 1
+    assert (await bus.extent(INTAKE_STREAM)).messages == 1
+    told = [line.split(":")[1].split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["left;", "sent", "its"]
+    assert [letter.turn for letter in await dead_desk.letters(bus)] == [never_opened.meta.turn]

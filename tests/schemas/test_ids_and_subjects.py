@@ -172,3 +172,13 @@ def test_a_subject_of_somebody_else_is_refused_by_its_wrong_part(place: int, val
 def test_a_subject_with_too_few_or_too_many_parts_is_refused(subject: str) -> None:
     with pytest.raises(InvalidField, match=r"parley\.v1\.<tenant>"):
         subjects.parse_subject(subject)
+
+
+def test_a_turn_that_is_said_once_more_has_one_id_of_its_own() -> None:
+    old = "01936f5e-7b1c-7c3e-8a55-3f2b6c1d9e10"
+
+    again = ids.turn_again(old)
+
+    assert ids.checked_uuid7("turn", again) == again == ids.turn_again(old) != old
+    assert again[:15] == old[:15], "of the same moment"
+    assert ids.turn_again(again) not in (old, again)
