@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -318,10 +318,10 @@ def new_parley(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable
             each.end(signal.SIGKILL)
 
 
-@pytest.fixture(scope="session")
-def running_parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
-    """One Parley in minimal mode for all tests that only talk to it."""
-    parley = Parley(tmp_path_factory.mktemp("parley"), {**outside(), "MINIMAL_MODE": "true"}).up()
+@contextmanager
+def ready_parley(folder: Path, **own: str) -> Iterator[Parley]:
+    """A Parley that several tests talk to, with its `own` variables; it has ended afterwards, killed if it must be."""
+    parley = Parley(folder, {**outside(), **own}).up()
     try:
         yield parley.ready()
     finally:
@@ -329,6 +329,13 @@ def running_parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]
             parley.end()
         except subprocess.TimeoutExpired:
             parley.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def running_parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
+    """One Parley in minimal mode for all tests that only talk to it."""
+    with ready_parley(tmp_path_factory.mktemp("parley"), MINIMAL_MODE="true") as parley:
+        yield parley
 
 
 @dataclass(frozen=True)

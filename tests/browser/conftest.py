@@ -1,11 +1,9 @@
 """A real Chromium on the page of a real Parley, with a recording for its microphone."""
 
 import os
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from playwright.async_api import async_playwright
 from infra.voices.factory import make_voice
 from tests.browser.chromium import Browser, NoBrowser, chromium
 from tests.browser.visit import Visit, address_of
-from tests.conftest import Parley, outside
+from tests.conftest import Parley, ready_parley
 
 if TYPE_CHECKING:
     from tests.browser.visit import NewVisit
@@ -40,14 +38,8 @@ def browser() -> Browser:
 def parley(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
     """One whole Parley with its bundled models for all tests of the page."""
     own = {"PARLEY_GATEWAY__ENABLED": "true", "PARLEY_TURN__TIMEOUT_S": "180"}
-    started = Parley(tmp_path_factory.mktemp("page"), {**outside(), **own}).up()
-    try:
-        yield started.ready()
-    finally:
-        try:
-            started.end()
-        except subprocess.TimeoutExpired:
-            started.end(SIGKILL)
+    with ready_parley(tmp_path_factory.mktemp("page"), **own) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -60,13 +60,10 @@ async def serve_until(settings: Settings, bound: socket.socket, ending: threadin
 @pytest.fixture(scope="module")
 def own_parley(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Parley]":
     """One in which nobody else has said anything: examples of ids are nobody's turns there."""
-    from tests.conftest import Parley, outside
+    from tests.conftest import ready_parley
 
-    parley = Parley(tmp_path_factory.mktemp("parley"), {**outside(), "MINIMAL_MODE": "true"}).up()
-    try:
-        yield parley.ready()
-    finally:
-        parley.end()
+    with ready_parley(tmp_path_factory.mktemp("parley"), MINIMAL_MODE="true") as parley:
+        yield parley
 
 
 @pytest.fixture(scope="module")
