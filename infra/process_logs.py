@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 LOG_MAX_BYTES: Final = 16 << 20  # of each file
-COPIED_MAX: Final = (
-    2  # times as much is copied at most, the newest of it, if a log has grown faster than it is looked at
-)
+COPIED_MAX: Final = 2  # times as much, the newest of it, is copied of a log that has grown faster than it is looked at
 ROOM_BYTES: Final = 64 << 20  # that a copy leaves on the disk: the bus needs it more than anybody needs old lines
 _PIECE_BYTES: Final = 1 << 20
 

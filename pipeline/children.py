@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra import process_logs, processes
-from infra.process_logs import LOG_MAX_BYTES
 from pipeline.process import SUPERVISED
 
 GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
@@ -74,14 +73,16 @@ class Children:
         """Do this as long as there are children."""
         self._watchers.append(asyncio.create_task(work))
 
-    async def keep_logs_short(self, every_s: float = SHORTEN_EVERY_S, max_bytes: int = LOG_MAX_BYTES) -> None:
+    async def keep_logs_short(
+        self, every_s: float = SHORTEN_EVERY_S, max_bytes: int = process_logs.LOG_MAX_BYTES
+    ) -> None:
         """Cut what they have said when it is too much, again and again: for `beside`."""
         while True:
             await asyncio.sleep(every_s)
             for child in self.all:
                 try:
                     await asyncio.to_thread(process_logs.shorten, child.log, max_bytes)
-                except OSError as error:  # no room: the next time, perhaps
+                except OSError as error:  # it stays as it was: the next time, perhaps
                     log.warning("%s was not shortened: %s", child.log, error)
 
     def owns(self, pid: int) -> bool:

@@ -121,11 +121,9 @@ class WriteErrors:
         """Whether it has happened since the last look."""
         told = b""
         if (before := _stamp(process_logs.before(self._log))) != self._before:  # the log was cut
-            earlier = _from(process_logs.before(self._log), 0)
-            told += earlier[self._read_bytes if self._read_bytes <= len(earlier) else 0 :]  # of a huge log only the end
+            told, _ = _from(process_logs.before(self._log), self._read_bytes)
             self._before, self._read_bytes = before, 0
-        new = _from(self._log, self._read_bytes)
-        self._read_bytes += len(new)
+        new, self._read_bytes = _from(self._log, self._read_bytes)
         return any(words in (told + new).lower() for words in _GAVE_UP)
 
 
@@ -138,14 +136,17 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _from(path: Path, place: int) -> bytes:
-    """The bytes of a file from a place on; none when it has been moved away."""
+def _from(path: Path, place: int) -> tuple[bytes, int]:
+    """The bytes of a file from a place on, and where they end; none when it has been moved away.
+
+    A file that is shorter was cut meanwhile, or is only the end of what there was: then all of it.
+    """
     try:
         with path.open("rb") as file:
-            file.seek(place)
-            return file.read()
+            file.seek(place if place <= os.fstat(file.fileno()).st_size else 0)
+            return file.read(), file.tell()
     except OSError:
-        return b""
+        return b"", place
 
 
 def new_token() -> str:

@@ -39,8 +39,10 @@ async def beginning(bus: Bus, tenant: str, user: str, conversation: str, hello: 
     """
     stream = subjects.stream_of(subjects.partition_of(ConversationId(conversation)))
     whole = subjects.subject_of(Tenant(tenant), RunId(LIVE_RUN), conversation, "*", "*")  # type: ignore[arg-type]
-    if hello.conversation is not None and await _owner(bus, tenant, user, conversation, whole) not in (None, user):
-        raise no_such_conversation()
+    if hello.conversation is not None:
+        question = Question(user=user, tenant=tenant, conversation=conversation)
+        if await _owner(bus, question, stream, whole) not in (None, user):
+            raise no_such_conversation()
     made_at = (await bus.began(stream)).isoformat()
     newest = await bus.newest(stream, whole)
     after = newest if hello.after is None else hello.after
@@ -50,13 +52,11 @@ async def beginning(bus: Bus, tenant: str, user: str, conversation: str, hello: 
     return Beginning(stream, whole, made_at, after, max(after, audio_after), newest)
 
 
-async def _owner(bus: Bus, tenant: str, user: str, conversation: str, whole: str) -> str | None:
+async def _owner(bus: Bus, question: Question, stream: str, whole: str) -> str | None:
     """Whose the conversation is, as the books have it, else by the oldest event of it that the stream has."""
     with contextlib.suppress(BusUnavailable, StateNotAsked):
-        question = Question(user=user, tenant=tenant, conversation=conversation)
         if (owner := await ask_state(bus, OWNER, question)) is not None:
             return owner
-    stream = subjects.stream_of(subjects.partition_of(ConversationId(conversation)))
     for _, message in await bus.messages(stream, whole, 1):
         with contextlib.suppress(SchemaError):
             return arrived(message.subject, message.data, message.headers.get(TYPE)).meta.user
