@@ -47,8 +47,18 @@ class Telemetry:
     def __init__(self, service: str, otlp_endpoint: str | None = None) -> None:
         self._sender = _Sender(service, otlp_endpoint) if otlp_endpoint else None
 
-    def hop(self, name: str, turn: str, parent: str | None, attributes: Mapping[str, str | int | float]) -> HopSpan:
-        """A span around the handling of one event of `turn`; `parent` is the traceparent that came with it."""
+    def hop(
+        self,
+        name: str,
+        turn: str,
+        parent: str | None,
+        attributes: Mapping[str, str | int | float],
+        began_ns: int | None = None,
+    ) -> HopSpan:
+        """A span around the handling of one event of `turn`; `parent` is the traceparent that came with it.
+
+        It begins now, or `began_ns` nanoseconds after 1970 where only the handling tells of which turn it is.
+        """
         parent = parent if parent is not None and _is_of(turn, parent) else root(turn)
         # No secret, as in OpenTelemetry's own generator: asking the system costs more. Zero would mean no span.
         made = f"{parent[:36]}{random.getrandbits(64) or 1:016x}-{_SAMPLED}"
@@ -60,7 +70,7 @@ class Telemetry:
             sender=self._sender,
             name=name,
             parent=parent,
-            began_ns=time.time_ns(),
+            began_ns=time.time_ns() if began_ns is None else began_ns,
         )
 
     def turn_ended(self, turn: str, attributes: Mapping[str, str | int | float]) -> None:

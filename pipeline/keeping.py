@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from infra.bus.connection import Bus
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
-from infra.clock import AgeingClock, Clock, ms_between
+from infra.clock import AgeingClock, Clock
 from infra.state import outbox, pruning, turns
 from infra.state.errors import StateCorrupt
 from infra.state.port import State
@@ -24,6 +24,7 @@ from infra.telemetry import Telemetry, root
 from pipeline import dead_letters, keeper, retry
 from pipeline.books import Words
 from pipeline.counts import Counts
+from pipeline.handling import Handling
 from pipeline.heartbeat import Heartbeat
 from pipeline.keeper import Keeper
 from pipeline.patience import PASSING, patiently
@@ -151,36 +152,45 @@ class Keeping:
         self._leaving.set()
 
     async def _event(self, delivery: Delivery) -> None:
-        received = self._clock.now()
+        with self._handling(delivery) as handling:
+            await self._handle(delivery, handling)
+
+    def _handling(self, delivery: Delivery) -> Handling:
+        return Handling(self._telemetry, self._clock, keeper.NAME, delivery)
+
+    async def _handle(self, delivery: Delivery, handling: Handling) -> None:
         try:
             event = arrived(delivery.subject, delivery.payload, delivery.headers.get(TYPE))
         except SchemaError as error:
-            await self._refuse(delivery, error)
+            await self._refuse(delivery, handling, error)
             return
+        handling.hears(event.meta)
         if _may_interrupt(event) and (meta := await self._rules.about_to_stop(event)) is not None:
             told = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
-            await self._publish(await self._rules.catch_up([said for _, said in told]))
+            await self._publish(await self._rules.catch_up([said for _, said in told]), handling)
         try:
             words = await self._rules.handle(event)
         except SchemaError as error:  # feedback that is not its user's to give
-            await self._refuse(delivery, error)
+            await self._refuse(delivery, handling, error)
             return
-        await self._publish(words)
-        self.timed(ms_between(event.meta.time, received), ms_between(received, self._clock.now()))
+        await self._publish(words, handling)
+        self.timed(handling.queue_ms, handling.work_ms)
 
-    async def _refuse(self, delivery: Delivery, error: Exception) -> None:
+    async def _refuse(self, delivery: Delivery, handling: Handling, error: Exception) -> None:
         """What cannot be taken is kept as a dead letter, and its turn, if the subject names one, fails.
 
         Of what opens no turn, such as feedback, none fails.
         """
         self.counts.dead += 1
+        handling.error = error
         failure = dead_letters.failure_of(keeper.NAME, error, delivery.attempt)
         await dead_letters.bury(self._bus, delivery, failure, error)
         if _opens_no_turn(delivery.subject):
             return
         with contextlib.suppress(SchemaError):
             meta = dead_letters.meta_of_subject(delivery, self._clock)
-            await self._publish(await self._rules.refuse(meta, failure))
+            handling.hears(meta)
+            await self._publish(await self._rules.refuse(meta, failure), handling)
 
     async def _ran_out(self, delivery: Delivery) -> None:
         """A message whose every handler died: the bus has stopped delivering it and says so once."""
@@ -198,12 +208,15 @@ class Keeping:
             meta = dead_letters.meta_of_subject(lost, self._clock)
             if stream in (subjects.INTAKE_STREAM, subjects.REQUEST_STREAM):
                 if not _opens_no_turn(lost.subject):
-                    await self._publish(await self._rules.refuse(meta, failure))
+                    with self._handling(lost) as handling:
+                        handling.error = error
+                        handling.hears(meta)
+                        await self._publish(await self._rules.refuse(meta, failure), handling)
                 await self._bus.forget(stream, seq)
             else:
                 await dead_letters.tell_keeper(self._bus, self._clock, meta, failure)
 
-    async def _publish(self, words: Words) -> None:
+    async def _publish(self, words: Words, handling: Handling | None = None) -> None:
         """At once, and in the order in which it was written; what fails here is published from the outbox.
 
         Before it, what may be unpublished of the same conversations: another keeper may have died, or still be busy,
@@ -214,8 +227,13 @@ class Keeping:
         """
         if time.monotonic() - words.since_s > HELD_UP_S:
             return
+        new = {event.meta.id for event in words.said}
         for event in self._with_earlier(words):
-            receipt = await self._bus.say(event, Hop(event.meta.stage, traceparent=root(event.meta.turn)))
+            if handling is not None and event.meta.id in new:
+                hop = handling.hop(event, words.submitted.get(event.meta.turn))
+            else:  # written by somebody else, or because time is up
+                hop = Hop(event.meta.stage, traceparent=root(event.meta.turn))
+            receipt = await self._bus.say(event, hop)
             self._published.append(event.meta.id)
             if isinstance(event.fact, TurnEnd) and not receipt.again:
                 about: dict[str, str | int | float] = {

@@ -18,10 +18,12 @@ SQL: Final = (
     "ORDER BY stream_seq"
 )
 
+_OPENINGS: Final = frozenset({"TextTurnOpened", "SpeechTurnOpened"})
+
 
 @dataclass(slots=True)
 class Span:
-    """One event handled by one stage. Times are milliseconds from the turn's opening."""
+    """One event handled by one stage. Times are milliseconds from the turn's submission."""
 
     stage: str
     queued_ms: float  # when its cause was said
@@ -53,11 +55,12 @@ def spans_of(table: Table) -> list[Span]:
     if not rows:
         return []
     opened = min(_time(row["time"]) for row in rows)
-    spans: dict[tuple[str, str], Span] = {}
+    spans: dict[tuple[str, str, bool], Span] = {}
     for row in rows:
         at_ms = (_time(row["time"]) - opened) / timedelta(milliseconds=1)
         queue_ms, work_ms = _number(row["queue_ms"]), _number(row["work_ms"])
-        key = (str(row["stage"]), str(row["cause"]))
+        # All that the keeper says of a turn is caused by its submission; it opens it in one hop and ends it in another.
+        key = (str(row["stage"]), str(row["cause"]), row["type"] in _OPENINGS)
         began_ms = at_ms - work_ms
         span = spans.get(key)
         if span is None:
@@ -66,6 +69,11 @@ def spans_of(table: Table) -> list[Span]:
         span.ended_ms = max(span.ended_ms, at_ms)
         span.said.append(str(row["type"]))
         span.note = _note(row) or span.note
+    waited_ms = -min(0.0, *(span.queued_ms for span in spans.values()))  # before it was opened
+    for span in spans.values():
+        span.queued_ms, span.began_ms, span.ended_ms = (
+            ms + waited_ms for ms in (span.queued_ms, span.began_ms, span.ended_ms)
+        )
     return sorted(spans.values(), key=lambda span: span.began_ms)
 
 
@@ -102,5 +110,5 @@ def _number(value: Json) -> float:
 
 
 def total_ms(spans: Sequence[Span]) -> float:
-    """From the turn's opening to its last event."""
+    """From the turn's submission to its last event."""
     return max((span.ended_ms for span in spans), default=0.0)

@@ -60,7 +60,7 @@ def show(console: Console, answers: Told) -> None:
             console.print(Text(f"\n{part.title}: {english.NOTHING}"))
     for turn, spans in answers.waterfalls.items():
         row = next(row for row in answers.rows("slow_turns") if row["turn"] == turn)
-        console.print(Text(f"\n{sections.turn_line(row, spans)}"))
+        console.print(Text(f"\n{sections.turn_line(row)}"))
         console.print(drawn(spans, console.width, title=False))
     if answers.waterfalls:
         console.print(Text(english.LEGEND_BAR))

@@ -44,7 +44,7 @@ def drawn(spans: Sequence[Span], width: int, *, title: bool = True) -> Table:
     """A waterfall as it looks on a terminal of `width` characters."""
     total = total_ms(spans)
     bar_width = max(BAR_LEAST, min(BAR_WIDTH, width - BESIDE_BAR))
-    table = Table(title=f"{total:.0f} ms from opening to end" if title else None, title_justify="left", box=None)
+    table = Table(title=f"{total:.0f} ms from submission to end" if title else None, title_justify="left", box=None)
     table.add_column("stage")
     table.add_column(f"0 … {total:.0f} ms", no_wrap=True, min_width=bar_width)
     table.add_column("queue ms", justify="right")

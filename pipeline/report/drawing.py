@@ -119,4 +119,4 @@ def waterfall(told: Told, turn: str, spans: Sequence[Span]) -> tuple[str, str]:
     )
     series = list(zip(english.SERIES_WATERFALL, values, strict=True))
     svg = charts.rows(english.CHART_WATERFALL, [span.stage for span in spans], series, "spans", hidden=1)
-    return turn_line(row, spans), svg
+    return turn_line(row), svg

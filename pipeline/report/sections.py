@@ -16,7 +16,7 @@ from pipeline.report import english
 from pipeline.report.asking import Scope, Told
 from pipeline.report.costs import shown, totals, uncounted, unpriced
 from pipeline.report.rows import number, rows_of
-from pipeline.waterfall import Span, total_ms
+from pipeline.waterfall import Span
 
 ROWS_MAX: Final = 60
 WIDE: Final = frozenset({"text", "turn", "example", "said", "reason", "intents", "error"})
@@ -154,9 +154,9 @@ def spans_grid(spans: Sequence[Span]) -> Grid:
     )
 
 
-def turn_line(row: Mapping[str, object], spans: Sequence[Span]) -> str:
+def turn_line(row: Mapping[str, object]) -> str:
     """What a waterfall is of."""
-    took = _text("total_ms", total_ms(spans))
+    took = _text("total_ms", row["total_ms"])
     return f"{took} ms · {_text('text', row['text'])} · {_text('intents', row['intents'])} · {row['turn']}"
 
 

@@ -15,12 +15,12 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
-from infra.clock import Clock, SetClock, SystemClock
+from infra.clock import Clock, SetClock, SystemClock, ms_between
 from infra.state import outbox
 from infra.state.errors import StateCorrupt, StateError, StateFull
 from infra.state.port import State, Transaction
 from infra.state.sqlite import open_state
-from infra.telemetry import Telemetry
+from infra.telemetry import Telemetry, root
 from pipeline.books import Words
 from pipeline.intake_gate import IntakeGate
 from pipeline.keeper import Keeper
@@ -42,7 +42,7 @@ from schemas.turns import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import OwnServer
+    from tests.conftest import Collector, OwnServer
     from tests.pipeline.conftest import Letter, Submitter
 
     Until = Callable[..., Awaitable[Any]]
@@ -121,6 +121,68 @@ async def test_a_turn_goes_from_submission_to_its_end_and_the_next_one_opens(
     assert ended.fact == TurnCompleted(reply="Done.", sentences=1)
     assert (opened.meta.number, ended.meta.number) == (1, 1)
     assert (await bus.js.stream_info(subjects.INTAKE_STREAM)).state.messages == 0, "intake holds what waits, no more"
+
+
+async def test_what_the_keeper_does_are_hops_with_their_wait_and_their_span(
+    bus: Bus, state_file: Path, ann: "Submitter", told: Told, collector: "Collector"
+) -> None:
+    clock, telemetry, stop = SystemClock(), Telemetry("keeper", collector.url), asyncio.Event()
+    first, second = ann.text("one"), ann.text("two")
+    async with open_state(state_file, clock) as state:
+        keeping = Keeping(Keeper(state, clock), state, bus, clock, telemetry)
+        running = asyncio.create_task(keeping.run(stop))
+        await bus.say(first, Hop("front-end", traceparent=root(first.meta.turn)))
+        await bus.say(second, Hop("front-end", traceparent=root(second.meta.turn)))
+        opened = await told(bus, first, TextTurnOpened)
+        [*_, last] = ann.chosen(opened, "Done.")
+        reranker = Telemetry("reranker").hop("reranker", first.meta.turn, None, {})
+        for event in ann.chosen(opened, "Done."):
+            await bus.say(event, Hop("reranker", traceparent=reranker.traceparent))
+        ended = await told(bus, first, TurnCompleted)
+        opened_after = await told(bus, second, TextTurnOpened)
+        stop.set()
+        await running
+    await asyncio.to_thread(telemetry.close)
+
+    async def hop_of(event: Event[Fact]) -> Hop:
+        stored = await bus.js.get_last_msg(subjects.EVENT_STREAM, event.subject)
+        return Hop.read(stored.headers or {})
+
+    spans = {span.span_id.hex(): span for span in collector.spans if span.name == "keeper"}
+    opening, ending, next_opening = [await hop_of(event) for event in (opened, ended, opened_after)]
+    for hop, parent in ((opening, root(first.meta.turn)), (ending, reranker.traceparent)):
+        assert hop.traceparent is not None
+        assert spans[hop.traceparent[36:52]].parent_span_id.hex() == parent[36:52]
+    assert next_opening.traceparent is not None
+    in_the_next_trace = spans[next_opening.traceparent[36:52]]
+    assert in_the_next_trace.trace_id.hex() == second.meta.turn.replace("-", "")
+    assert in_the_next_trace.parent_span_id.hex() == root(second.meta.turn)[36:52]
+    assert len(spans) == 3, "what led to no word has none"
+    attributes = collector.attributes(in_the_next_trace)
+    assert (attributes["parley.attempt"], attributes["parley.event"]) == (1, last.meta.type)
+    assert attributes["parley.queue_ms"] == pytest.approx(next_opening.queue_ms, abs=0.01)
+    waited_ms = ms_between(second.meta.time, opened_after.meta.time)
+    assert next_opening.queue_ms + next_opening.work_ms == pytest.approx(waited_ms, abs=0.01), "for its place too"
+    for hop, since, said in ((opening, first, opened), (ending, last, ended)):
+        assert hop.queue_ms + hop.work_ms == pytest.approx(ms_between(since.meta.time, said.meta.time), abs=0.01)
+
+
+async def test_what_cannot_be_read_has_a_span_that_says_why(
+    bus: Bus, state_file: Path, ann: "Submitter", told: Told, collector: "Collector"
+) -> None:
+    clock, telemetry, stop = SystemClock(), Telemetry("keeper", collector.url), asyncio.Event()
+    turn = ann.text()
+    async with open_state(state_file, clock) as state:
+        running = asyncio.create_task(Keeping(Keeper(state, clock), state, bus, clock, telemetry).run(stop))
+        await bus.js.publish(turn.subject, b"not JSON")
+        await told(bus, turn, TurnFailed)
+        stop.set()
+        await running
+    await asyncio.to_thread(telemetry.close)
+
+    [span] = [span for span in collector.spans if span.name == "keeper"]
+    assert span.trace_id.hex() == turn.meta.turn.replace("-", "")
+    assert "JSON" in span.status.message
 
 
 async def test_a_turn_that_nobody_works_on_is_ended_by_its_deadline(

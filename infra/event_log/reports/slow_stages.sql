@@ -9,7 +9,7 @@ WITH handlings AS (
     WHERE cause IS NOT NULL AND work_ms IS NOT NULL AND type <> 'invalid'
       AND run = $run AND time >= $since::TIMESTAMPTZ AND time < $until::TIMESTAMPTZ
       AND ($conversation IS NULL OR conversation = $conversation::UUID)
-    GROUP BY tenant, run, turn, stage, cause
+    GROUP BY tenant, run, turn, stage, cause, type IN ('TextTurnOpened', 'SpeechTurnOpened')
 ), asked AS (
     SELECT tenant, run, turn, "user", (time AT TIME ZONE $zone)::DATE AS day
     FROM events

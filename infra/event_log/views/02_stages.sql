@@ -1,5 +1,6 @@
 -- One row for each event that a stage handled: how long it had waited, and how long the stage worked on it in all.
 -- A handling may say several events; each of them tells the work up to then, so the last tells all of it.
+-- The keeper opens a turn and ends it in two handlings, which have one cause: the turn's submission.
 CREATE OR REPLACE VIEW latency AS
 SELECT
     tenant, run, conversation, turn, stage, cause,
@@ -11,7 +12,7 @@ SELECT
     max(time) AS time
 FROM events
 WHERE cause IS NOT NULL AND work_ms IS NOT NULL AND type <> 'invalid'
-GROUP BY ALL;
+GROUP BY tenant, run, conversation, turn, stage, cause, type IN ('TextTurnOpened', 'SpeechTurnOpened');
 
 -- One row a reply: which engine made it, whether it was the first choice, what it cost in tokens, from which prompt.
 CREATE OR REPLACE VIEW engines AS

@@ -88,7 +88,7 @@ async def turn(found: Annotated[FollowedTurn, turn_for("read", "turn")]) -> Turn
 
 
 class SpanTold(BaseModel):
-    """One event handled by one stage; times are milliseconds from the turn's opening."""
+    """One event handled by one stage; times are milliseconds from the turn's submission."""
 
     stage: str
     queued_ms: float = Field(description="When its cause was said.")

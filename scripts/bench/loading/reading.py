@@ -1,7 +1,7 @@
 """Reads what a load has left while the house still stands: ends and times, both in the log.
 
-The log is asked over the bus, as anybody would. What the keeper and the log themselves take is not in the hops'
-headers; it is taken from the times of the events on either side.
+The log is asked over the bus, as anybody would. What one waits in all for the keeper, and for the log, is taken from
+the times of the events on either side.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from infra.bus.connection import Bus
+from pipeline import keeper
 from pipeline.logging_stage import ask_log
 from pipeline.topology import STAGE_NAMES
 from schemas import subjects
@@ -22,7 +23,7 @@ SELECT turn, type FROM events WHERE type IN ('TurnCompleted', 'TurnFailed', 'Tur
 ORDER BY log_seq LIMIT $many OFFSET $past"""
 _STAGES: Final = f"""
 SELECT stage, count(*), quantile_cont(queue_ms, {_SHARES}), quantile_cont(work_ms, {_SHARES})
-FROM latency WHERE stage <> 'keeper' AND time BETWEEN $since::TIMESTAMPTZ AND $until::TIMESTAMPTZ GROUP BY stage"""
+FROM latency WHERE time BETWEEN $since::TIMESTAMPTZ AND $until::TIMESTAMPTZ GROUP BY stage"""
 # A turn's id tells when it was submitted.
 _KEEPER_OPENS: Final = f"""
 SELECT count(*), quantile_cont(date_diff('us', uuid_extract_timestamp(turn), time) / 1e3, {_SHARES}) FROM events
@@ -78,7 +79,7 @@ async def stages(bus: Bus, since: datetime, until: datetime) -> list[StageTimes]
     rows = {str(row[0]): row[1:] for row in (await ask_log(bus, _STAGES, span)).rows}
     found = [
         StageTimes(name, _whole(handled), _percentiles(queue), _percentiles(work))
-        for name in STAGE_NAMES
+        for name in (*STAGE_NAMES, keeper.NAME)
         for handled, queue, work in ([rows[name]] if name in rows else [])
     ]
     for name, question in _BESIDES:

@@ -14,7 +14,7 @@ from schemas.chat import Candidate, EngineUse, ReplyGenerated, ReplyRequested, T
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact
 from schemas.persona import PersonaUpdated
-from schemas.turns import FeedbackRecorded, StageFailed, TextTurnOpened, TurnFailed, TurnInterrupted
+from schemas.turns import FeedbackRecorded, StageFailed, TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
 
 Turn = Callable[..., list[Event[Fact]]]
 AsBatch = Callable[..., Batch]
@@ -195,6 +195,24 @@ async def test_latency_counts_a_handling_once_however_much_it_said(
     assert await seen(log, "SELECT stage, queue_ms, work_ms, first_said_ms, attempt, said FROM latency") == [
         {"stage": "chat", "queue_ms": 4.0, "work_ms": 300.0, "first_said_ms": 100.0, "attempt": 2, "said": 3}
     ]
+
+
+async def test_latency_tells_the_keepers_opening_and_end_of_a_turn_apart(
+    log: EventLog, first_of_a_turn: Callable[..., Event[Fact]], row: Callable[..., Row], stream: StreamIdentity
+) -> None:
+    start = first_of_a_turn(TextTurnOpened(text="hello"))
+    opened = start.following("keeper", 0, TextTurnOpened(text="hello"), start.meta.time)
+    ended = start.following("keeper", 1, TurnCompleted(reply="Hi.", sentences=1), start.meta.time)
+    rows = (row(1, opened, {"Parley-Hop": "16000 3 1"}), row(2, ended, {"Parley-Hop": "2 5 1"}))
+    await log.append(Batch(stream, rows))
+
+    assert await seen(log, "SELECT stage, queue_ms, work_ms FROM latency ORDER BY work_ms") == [
+        {"stage": "keeper", "queue_ms": 16000.0, "work_ms": 3.0},
+        {"stage": "keeper", "queue_ms": 2.0, "work_ms": 5.0},
+    ]
+    report = reports.report("latency")
+    [keeper] = (await log.ask(report.sql, report.parameters())).rows
+    assert keeper[:2] == ("keeper", 2)
 
 
 async def test_failures_show_what_could_not_be_read_too(
