@@ -112,12 +112,13 @@ class Keeper:
         return tx.words
 
     async def refuse(self, meta: Meta, failure: said.StageFailed) -> Words:
-        """End a turn whose submission cannot be accepted; `meta` is what could be read of it."""
+        """End a turn whose submission cannot be accepted; `meta` is what is known of it, if only by its subject."""
         fact = intake.InterruptRequested(reason="its submission was refused")
         stand_in: Event[Any] = Event.first(fact, meta.model_copy(update={"type": type(fact).__name__}))
         async with self._books() as tx:
             if await turns.find(tx, meta) is None:
                 await turns.insert(tx, stand_in, "waiting", self._clock.now())
+                await turns.refuse(tx, meta)
                 await self._fail(tx, stand_in, failure.code, failure)
         return tx.words
 
@@ -147,7 +148,7 @@ class Keeper:
         await turns.insert(tx, event, "waiting", self._clock.now())
         if refusal is not None:
             await turns.refuse(tx, meta)
-            await self._fail(tx, event, *refusal)
+            await self._fail(tx, event, refusal.code, refusal.failure, refusal.wait_s)
             return
         if event.fact.interrupts:
             while (before := await turns.next_waiting(tx, meta)) is not None and before.turn != meta.turn:
@@ -260,13 +261,18 @@ class Keeper:
     # Ends
 
     async def _fail(
-        self, tx: Books, submission: Event[Any], code: said.FailureCode, failure: said.StageFailed | None
+        self,
+        tx: Books,
+        submission: Event[Any],
+        code: said.FailureCode,
+        failure: said.StageFailed | None,
+        wait_s: int | None = None,
     ) -> None:
         turn = await turns.find(tx, submission.meta)
         if turn is None or turn.status not in ("open", "waiting"):
             return
         done = await _done_in(tx, submission.meta) if turn.status == "open" else ()
-        fact = failed(code, failure, done)
+        fact = failed(code, failure, done, wait_s)
         await self._end(tx, turn, "failed", fact, "")
         if turn.speech:
             wanted = said.ApologyRequested(text=fact.message)

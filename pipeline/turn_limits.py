@@ -1,6 +1,7 @@
 """Which turns are not taken: too many of the conversation wait, or its user has had too many lately."""
 
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,20 +15,27 @@ WAITING_MAX: Final = 16  # turns of one conversation that wait for their time; b
 MINUTE: Final = timedelta(minutes=1)
 
 
-async def refusal_of(
-    tx: Transaction, meta: Meta, now: datetime, turns_per_minute: int | None
-) -> tuple[FailureCode, StageFailed | None] | None:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a turn is not taken, and after how many seconds it would be, where that is known."""
+
+    code: FailureCode
+    failure: StageFailed | None = None
+    wait_s: int | None = None
+
+
+async def refusal_of(tx: Transaction, meta: Meta, now: datetime, turns_per_minute: int | None) -> Refusal | None:
     """Which limit the turn is beyond, and what the person is told; None when it is taken."""
     if await turns.waiting(tx, meta) >= WAITING_MAX:
-        return "busy", None
+        return Refusal("busy")
     if turns_per_minute is None or meta.run != LIVE_RUN:  # a replay goes as fast as it can
         return None
     taken = await turns.taken_at(tx, meta, turns_per_minute)
     wait = MINUTE if taken is None else MINUTE - (now - taken)
     if taken is None or not timedelta() < wait <= MINUTE:  # beyond: a clock that was put back
         return None
-    limit = f"at most {turns_per_minute} turns a minute; try again in {math.ceil(wait.total_seconds())} s"
+    wait_s = math.ceil(wait.total_seconds())
+    limit = f"at most {turns_per_minute} turns a minute; try again in {wait_s} s"
     told = {"field": "turns_per_minute", "value": f"more than {turns_per_minute}", "expected": limit}
-    return "too-many", StageFailed(
-        failed_stage="keeper", error="TooManyTurns", message=limit, code="too-many", tries=1, **told
-    )
+    failure = StageFailed(failed_stage="keeper", error="TooManyTurns", message=limit, code="too-many", tries=1, **told)
+    return Refusal("too-many", failure, wait_s)

@@ -423,7 +423,8 @@ async def test_who_talks_without_end_is_told_when_to_go_on_and_others_are_not_he
 
     assert isinstance(refused.fact, TurnFailed)
     assert (refused.fact.code, refused.fact.field) == ("too-many", "turns_per_minute")
-    assert refused.fact.message.endswith("at most 3 turns a minute; try again in 30 s.")
+    assert refused.fact.expected == "at most 3 turns a minute; try again in 30 s"
+    assert refused.fact.message.endswith("Please try again in 30 seconds.")
     assert kinds(await told(keeper, talk(user="bob").text())) == [TextTurnOpened]
     clock.at += timedelta(seconds=29)
     assert kinds(await told(keeper, talk().text())) == [TurnFailed]
@@ -478,7 +479,7 @@ async def test_a_recording_that_cannot_be_used_is_told_by_field_and_value(keeper
     assert isinstance(failed.fact, TurnFailed)
     assert failed.fact.code == "unusable-audio"
     assert (failed.fact.field, failed.fact.value, failed.fact.expected) == ("audio.size_bytes", "0", "a recording")
-    assert failed.fact.message == "I could not use that recording. Expected: a recording."
+    assert failed.fact.message == ("I could not use that recording: there was nothing in it. Please say it again.")
 
 
 async def test_a_failure_is_told_aloud_where_sound_is_wanted_also_when_the_turn_s_time_is_up(
