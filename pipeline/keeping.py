@@ -16,6 +16,7 @@ from infra.bus.connection import Bus
 from infra.bus.delivery import TYPE, Delivery, Hop
 from infra.bus.streams import Durable, tokens_of
 from infra.clock import AgeingClock, Clock
+from infra.settings import checked_zone
 from infra.state import outbox, pruning, turns
 from infra.state.errors import StateCorrupt
 from infra.state.port import State
@@ -31,7 +32,7 @@ from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import OPEN_NO_TURN, REQUESTS, TURN_SUBMISSIONS, arrived, decode
 from schemas.errors import SchemaError
-from schemas.event import Event, Fact
+from schemas.event import Event, Fact, Meta
 from schemas.intake import InterruptRequested, Submission
 from schemas.turns import TurnEnd
 
@@ -165,6 +166,11 @@ class Keeping:
             await self._refuse(delivery, handling, error)
             return
         handling.hears(event.meta)
+        try:
+            _refuse_unknown_zone(event)
+        except SchemaError as error:
+            await self._refuse(delivery, handling, error, event.meta)
+            return
         if _may_interrupt(event) and (meta := await self._rules.about_to_stop(event)) is not None:
             told = await self._bus.turn_events(meta.tenant_id, meta.run_id, meta.conversation_id, meta.turn_id)
             await self._publish(await self._rules.catch_up([said for _, said in told]), handling)
@@ -176,10 +182,10 @@ class Keeping:
         await self._publish(words, handling)
         self.timed(handling.queue_ms, handling.work_ms)
 
-    async def _refuse(self, delivery: Delivery, handling: Handling, error: Exception) -> None:
+    async def _refuse(self, delivery: Delivery, handling: Handling, error: Exception, meta: Meta | None = None) -> None:
         """What cannot be taken is kept as a dead letter, and its turn, if the subject names one, fails.
 
-        Of what opens no turn, such as feedback, none fails.
+        Of what opens no turn, such as feedback, none fails. `meta`: the submission's own, when it can be read.
         """
         self.counts.dead += 1
         handling.error = error
@@ -188,7 +194,7 @@ class Keeping:
         if _opens_no_turn(delivery.subject):
             return
         with contextlib.suppress(SchemaError):
-            meta = dead_letters.meta_of_subject(delivery, self._clock)
+            meta = meta or dead_letters.meta_of_subject(delivery, self._clock)
             handling.hears(meta)
             await self._publish(await self._rules.refuse(meta, failure), handling)
 
@@ -312,6 +318,15 @@ class Keeping:
 
 def _may_interrupt(event: Event[Fact]) -> bool:
     return isinstance(event.fact, InterruptRequested) or (isinstance(event.fact, Submission) and event.fact.interrupts)
+
+
+def _refuse_unknown_zone(event: Event[Fact]) -> None:
+    """Of what opens a turn: each stage would fail at it later. Raises InvalidField.
+
+    Not a rule of the schemas, which cannot know what zones there are, and read what was said where others were known.
+    """
+    if isinstance(event.fact, Submission):
+        checked_zone("meta.time_zone", event.meta.time_zone)
 
 
 def _opens_no_turn(subject: str) -> bool:

@@ -230,10 +230,46 @@ async def test_a_submission_that_cannot_be_read_fails_as_a_turn_and_the_next_one
     assert isinstance(failed.fact, TurnFailed)
     assert (failed.fact.code, failed.fact.field) == ("invalid", field)
     assert failed.fact.expected
-    assert failed.fact.message.startswith("I could not take that in. Expected: ")
+    assert failed.fact.message.startswith("I could not take that in")
     [letter] = await dead_letters(bus)
     assert letter.payload == payload
     assert await ends(bus, said_of, bad) == [failed.fact]
+
+
+async def test_a_turn_in_a_time_zone_that_there_is_not_is_refused_before_it_is_opened(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told, said_of: "SaidOf", dead_letters: "Letters"
+) -> None:
+    turn, good = ann.text("remind me at three to eat"), ann.text("good")
+    wrong = turn.model_copy(update={"meta": turn.meta.model_copy(update={"time_zone": "Mars/Olympus"})})
+    async with keep(bus):
+        await bus.say(wrong, FRONT)
+        await bus.say(good, FRONT)
+        failed = await told(bus, wrong, TurnFailed)
+        await told(bus, good, TextTurnOpened)
+
+    assert isinstance(failed.fact, TurnFailed)
+    assert (failed.fact.code, failed.fact.stage) == ("invalid", "keeper")
+    assert (failed.fact.field, failed.fact.value) == ("meta.time_zone", "'Mars/Olympus'")
+    assert failed.fact.expected == "an IANA name such as Europe/Berlin"
+    assert "time zone" in failed.fact.message
+    assert (failed.meta.user, failed.meta.number, failed.meta.speech) == ("ann", 1, wrong.meta.speech)
+    assert [type(event.fact) for event in await said_of(bus, wrong)] == [TurnFailed], "it was never opened"
+    [letter] = await dead_letters(bus)
+    assert letter.payload == wrong.encoded()
+
+
+async def test_what_is_said_of_a_turn_is_taken_whatever_its_time_zone(
+    bus: Bus, keep: Keep, ann: "Submitter", told: Told
+) -> None:
+    turn = ann.text()
+    stop = ann.stop(turn)
+    elsewhere = stop.model_copy(update={"meta": stop.meta.model_copy(update={"time_zone": "Mars/Olympus"})})
+    async with keep(bus):
+        await bus.say(turn, FRONT)
+        await told(bus, turn, TextTurnOpened)
+        await bus.say(elsewhere, FRONT)
+
+        await told(bus, turn, TurnInterrupted)
 
 
 async def test_feedback_on_somebody_elses_turn_becomes_a_dead_letter_and_nothing_else(
