@@ -65,7 +65,9 @@ def _judged(events: list[Event[Fact]]) -> Judged | None:
 def refuse_unless_own(field: str, turn: str, found: Judged | None, user: str) -> Meta:
     """The turn's meta, when it is there and the user's. Raises InvalidField."""
     if found is None:
-        raise InvalidField(field, turn, "a turn that the log has; `parley log query 'FROM turns'` lists them")
+        raise InvalidField(
+            field, turn, "a turn that the log has, and that was opened; `parley log query 'FROM turns'` lists them"
+        )
     if found.meta.user != user:
         raise InvalidField(field, turn, f"a turn of the user {user!r} (--user says in whose name)")
     return found.meta

@@ -16,9 +16,9 @@ from pipeline.logging_stage import ask_log_at_length
 from schemas import subjects
 from schemas.catalogue import arrived, decode
 from schemas.errors import SchemaError
-from schemas.event import Meta
+from schemas.event import Event, Fact, Meta
 from schemas.ids import LIVE_RUN, Tenant, TurnId
-from schemas.turns import SpeechTurnOpened, TextTurnOpened
+from schemas.turns import SpeechTurnOpened, TextTurnOpened, TurnFailed, TurnInterrupted
 
 _META: Final = tuple(Meta.model_fields)
 _COLUMNS: Final = ", ".join(f'"{name}"' for name in _META)
@@ -31,7 +31,9 @@ WATERFALL: Final = ("stage", "cause", "type", "time", "queue_ms", "work_ms", "at
 
 
 async def turn_of(bus: Bus, tenant: Tenant, turn: TurnId) -> FollowedTurn | None:
-    """The turn from its opening on; None when none was opened under this id. Events that cannot be read are left out.
+    """The turn from its opening on, or the end of one that was never opened; None when there is none of this id.
+
+    Events that cannot be read are left out.
 
     Raises BusUnavailable, QueryStopped when the log cannot be asked.
     """
@@ -42,12 +44,12 @@ async def turn_of(bus: Bus, tenant: Tenant, turn: TurnId) -> FollowedTurn | None
         with contextlib.suppress(SchemaError):
             event = arrived(message.subject, message.data, message.headers.get(TYPE))
             told.append(Told(event, Hop.read(message.headers)))
-    found = _from_its_opening(told)
+    found = _from_its_beginning(told)
     if found is not None:
         return found
     table = await ask_log_at_length(bus, SQL, {"tenant": tenant, "run": LIVE_RUN, "turn": turn})
     rows = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
-    return _from_its_opening([*_told(rows), *told])
+    return _from_its_beginning([*_told(rows), *told])
 
 
 def waterfall_table(found: FollowedTurn) -> Table:
@@ -63,15 +65,21 @@ def waterfall_table(found: FollowedTurn) -> Table:
     return Table(WATERFALL, ("VARCHAR",) * len(WATERFALL), rows)
 
 
-def _from_its_opening(told: list[Told]) -> FollowedTurn | None:
-    """None without an opening: the stream has forgotten how the turn began, or it has not begun."""
-    opened = next((t.event.meta for t in told if isinstance(t.event.fact, TextTurnOpened | SpeechTurnOpened)), None)
-    if opened is None:
+def _from_its_beginning(told: list[Told]) -> FollowedTurn | None:
+    """None without a beginning: the stream has forgotten how the turn began, or it has not begun."""
+    began = next((t.event.meta for t in told if _begins(t.event)), None)
+    if began is None:
         return None
     once: dict[str, Told] = {}
     for each in told:
         once.setdefault(each.event.meta.id, each)
-    return FollowedTurn(opened, list(once.values()))
+    return FollowedTurn(began, list(once.values()))
+
+
+def _begins(event: Event[Fact]) -> bool:
+    """The keeper gives a turn its deadline when it opens it: an end without one is that of a turn that never was."""
+    ends_unopened = isinstance(event.fact, TurnFailed | TurnInterrupted) and event.meta.deadline is None
+    return ends_unopened or isinstance(event.fact, TextTurnOpened | SpeechTurnOpened)
 
 
 def _told(rows: Iterable[dict[str, Json]]) -> Iterable[Told]:

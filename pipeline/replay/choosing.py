@@ -13,7 +13,7 @@ CONTROL: Final = "{}-control"
 """The run that does with the usual settings what a replay does with changed ones."""
 _PAGE: Final = """
 SELECT turn::VARCHAR, tenant, "user", kind, status, opened_at, speech FROM turns
-WHERE run = $of AND turn > $after::UUID
+WHERE run = $of AND turn > $after::UUID AND opened_at IS NOT NULL
   AND ($conversation IS NULL OR conversation = $conversation::UUID)
   AND ($since IS NULL OR opened_at >= $since::TIMESTAMPTZ) AND ($until IS NULL OR opened_at < $until::TIMESTAMPTZ)
   AND {where}

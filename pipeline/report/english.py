@@ -66,6 +66,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "queue_p95_ms": "waited p95, ms",
     "queue_p99_ms": "waited p99, ms",
     "reason": "why",
+    "refused": "of them refused",
     "relabelled": "relabelled",
     "replies": "replies",
     "retried": "retried",

@@ -29,6 +29,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "turns",
         "completed",
         "failed",
+        "refused",
         "interrupted",
         "open",
         "p50_ms",

@@ -1,8 +1,10 @@
 -- title: Overview
 -- says: how many turns there were, how they ended, how long they took, and what people thought of them
+-- `refused` are those of the failed ones that were never opened; they took no time that could be measured.
 WITH asked AS (
     SELECT * FROM turns
-    WHERE run = $run AND opened_at >= $since::TIMESTAMPTZ AND opened_at < $until::TIMESTAMPTZ
+    WHERE run = $run
+      AND coalesce(opened_at, ended_at) >= $since::TIMESTAMPTZ AND coalesce(opened_at, ended_at) < $until::TIMESTAMPTZ
       AND ($conversation IS NULL OR conversation = $conversation::UUID)
 ), judged AS (
     SELECT count(*) FILTER (WHERE rating = 'up') AS up, count(*) FILTER (WHERE rating = 'down') AS down
@@ -15,6 +17,7 @@ SELECT
     count(*) FILTER (WHERE kind = 'speech') AS spoken,
     count(*) FILTER (WHERE status = 'completed') AS completed,
     count(*) FILTER (WHERE status = 'failed') AS failed,
+    count(*) FILTER (WHERE status = 'failed' AND opened_at IS NULL) AS refused,
     count(*) FILTER (WHERE status = 'interrupted') AS interrupted,
     count(*) FILTER (WHERE status = 'open') AS open,
     round(quantile_cont(total_ms, 0.5)) AS p50_ms,

@@ -73,13 +73,16 @@ FROM events
 WHERE type = 'FeedbackRecorded';
 
 -- One row a turn: what was said, what came of it, how long it took. `status` is 'open' until the turn has ended.
+-- A turn that ended before it was opened, being refused or stopped while it waited, has no `opened_at`, and of what its
+-- opening would tell (kind, text, times) only what its end tells too. It is known by its end's having no deadline, which
+-- the keeper gives when it opens a turn; ends whose openings the log has no longer are therefore not taken for such.
 -- One pass over the events: a pass for each kind would read a log that lies in Parquet as many times. CASE and not FILTER
 -- around JSON, which is then looked into only where it is wanted.
 CREATE OR REPLACE VIEW turns AS
 SELECT
     tenant, run, conversation, turn,
-    any_value(CASE WHEN opens THEN number END) AS number,
-    any_value(CASE WHEN opens THEN "user" END) AS "user",
+    any_value(CASE WHEN begins THEN number END) AS number,
+    any_value(CASE WHEN begins THEN "user" END) AS "user",
     any_value(CASE type WHEN 'SpeechTurnOpened' THEN 'speech' WHEN 'TextTurnOpened' THEN 'text' END) AS kind,
     min(CASE WHEN opens THEN time END) AS opened_at,
     coalesce(
@@ -111,16 +114,17 @@ SELECT
     epoch_us(min(CASE WHEN ends THEN time END) - min(CASE WHEN opens THEN time END)) / 1e3 AS total_ms,
     min(CASE WHEN ends THEN time END) AS ended_at,
     any_value(CASE WHEN opens THEN deadline END) AS deadline,
-    any_value(CASE WHEN opens THEN time_zone END) AS time_zone,
-    any_value(CASE WHEN opens THEN speech END) AS speech
+    any_value(CASE WHEN begins THEN time_zone END) AS time_zone,
+    any_value(CASE WHEN begins THEN speech END) AS speech
 FROM (
     SELECT
         tenant, run, conversation, turn, number, "user", type, time, payload, deadline, time_zone, speech, stream,
         stream_seq, type IN ('TextTurnOpened', 'SpeechTurnOpened') AS opens,
-        type IN ('TurnCompleted', 'TurnFailed', 'TurnInterrupted') AS ends
+        type IN ('TurnCompleted', 'TurnFailed', 'TurnInterrupted') AS ends,
+        opens OR (type IN ('TurnFailed', 'TurnInterrupted') AND deadline IS NULL) AS begins
     FROM events
     WHERE type IN ('TextTurnOpened', 'SpeechTurnOpened', 'TranscriptReady', 'IntentClassified', 'TaskCompleted',
         'SpeechReady', 'TurnCompleted', 'TurnFailed', 'TurnInterrupted')
 )
 GROUP BY tenant, run, conversation, turn
-HAVING count(*) FILTER (WHERE opens) > 0;
+HAVING count(*) FILTER (WHERE begins) > 0;

@@ -1,5 +1,5 @@
 -- One row a session: turns of one conversation without a pause of more than 30 minutes. `session` counts from 1 within
--- the conversation.
+-- the conversation. Turns that ended before they were opened are not counted: they are no part of a talk.
 CREATE OR REPLACE VIEW sessions AS
 WITH opened AS (
     SELECT

@@ -6,16 +6,18 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from infra.event_log.port import Parameter, Table
-from pipeline.gateway.api.turn_shapes import Status
+from pipeline.gateway.api.turn_shapes import UNOPENED, Status
 from pipeline.report.rows import rows_of
 from schemas.ids import LIVE_RUN
 
 _OPENS: Final = "type IN ('TextTurnOpened', 'SpeechTurnOpened')"
 _ENDS: Final = "type IN ('TurnCompleted', 'TurnFailed', 'TurnInterrupted')"
+# A turn that ended before it was opened begins with its end, which has no deadline (event_log/views/01_turns.sql).
+_BEGINS: Final = f"({_OPENS} OR (type IN ('TurnFailed', 'TurnInterrupted') AND deadline IS NULL))"
 RECENT_SQL: Final = f"""
 WITH wanted AS (
     SELECT turn FROM events
-    WHERE {_OPENS} AND run = '{LIVE_RUN}' AND tenant = $tenant
+    WHERE {_BEGINS} AND run = '{LIVE_RUN}' AND tenant = $tenant
       AND ($user::VARCHAR IS NULL OR "user" = $user::VARCHAR)
       AND ($conversation::UUID IS NULL OR conversation = $conversation::UUID)
       AND ($since::TIMESTAMPTZ IS NULL OR time >= $since::TIMESTAMPTZ)
@@ -23,15 +25,15 @@ WITH wanted AS (
     ORDER BY time DESC, turn DESC
     LIMIT $limit
 ), told AS (
-    SELECT *, {_OPENS} AS opens, {_ENDS} AS ends FROM events
+    SELECT *, {_OPENS} AS opens, {_BEGINS} AS begins, {_ENDS} AS ends FROM events
     WHERE run = '{LIVE_RUN}' AND tenant = $tenant AND turn IN (SELECT turn FROM wanted)
       AND ({_OPENS} OR {_ENDS} OR type IN ('TranscriptReady', 'IntentClassified'))
 )
 SELECT
     turn, any_value(conversation) AS conversation,
-    any_value(CASE WHEN opens THEN number END) AS number,
-    any_value(CASE WHEN opens THEN "user" END) AS "user",
-    bool_or(type = 'SpeechTurnOpened') AS spoken,
+    any_value(CASE WHEN begins THEN number END) AS number,
+    any_value(CASE WHEN begins THEN "user" END) AS "user",
+    bool_or(CASE WHEN opens THEN type = 'SpeechTurnOpened' END) AS spoken,
     min(CASE WHEN opens THEN time END) AS opened_at,
     min(CASE WHEN ends THEN time END) AS ended_at,
     coalesce(
@@ -46,7 +48,7 @@ SELECT
     epoch_us(min(CASE WHEN ends THEN time END) - min(CASE WHEN opens THEN time END)) / 1e3 AS total_ms
 FROM told
 GROUP BY turn
-ORDER BY opened_at DESC, turn DESC"""
+ORDER BY coalesce(opened_at, ended_at) DESC, turn DESC"""
 """Not from the view `turns`, which groups all of the log before it is asked for some: five times the work."""
 
 
@@ -72,8 +74,8 @@ class TurnListed(BaseModel):
     conversation: str
     number: int
     user: str
-    spoken: bool
-    opened_at: datetime
+    spoken: bool | None = Field(default=None, description=UNOPENED)
+    opened_at: datetime | None = Field(default=None, description=UNOPENED)
     ended_at: datetime | None = None
     status: Status
     text: str | None = Field(default=None, description="Empty or null where the log keeps nothing of what is said.")
@@ -83,6 +85,13 @@ class TurnListed(BaseModel):
     )
     code: str | None = Field(default=None, description="Why it failed.")
     total_ms: float | None = None
+
+    @property
+    def began_at(self) -> datetime:
+        """By which it has its place in the list: its opening, or its end when it was never opened."""
+        began = self.opened_at or self.ended_at
+        assert began is not None  # as the question has it
+        return began
 
     model_config = {
         "json_schema_extra": {

@@ -59,7 +59,7 @@ async def recording(given: Given, found: Turn) -> Response:
     """The recording of a spoken turn, as long as it is kept (`audio.keep`, `audio.keep_days`)."""
     opened = found.last(SpeechTurnOpened)
     if opened is None:
-        raise NotFound("this turn was typed; it has no recording")
+        raise NotFound("this turn was typed, or never opened; it has no recording")
     media_type = opened.audio.media_type.partition(";")[0].strip().lower()
     return await _sound(given, opened.audio, media_type if media_type in SOUND else UNKNOWN)
 

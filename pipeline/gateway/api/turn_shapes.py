@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -14,6 +14,7 @@ from schemas.speech import ApologySpoken, SpeechReady, TranscriptReady
 from schemas.tasks import TaskCompleted, TaskOutcome
 from schemas.turns import FailureCode, FeedbackRecorded, SpeechTurnOpened, TextTurnOpened, TurnEnd, TurnFailed
 
+UNOPENED: Final = "Null of a turn that ended before it was opened: refused, or stopped while it waited."
 Status = Literal["open", "completed", "failed", "interrupted"]
 
 
@@ -98,8 +99,8 @@ class TurnTold(BaseModel):
     number: int
     user: str
     status: Status
-    spoken: bool = Field(description="Whether it was said aloud, not typed.")
-    opened_at: datetime
+    spoken: bool | None = Field(default=None, description=f"Whether it was said aloud, not typed. {UNOPENED}")
+    opened_at: datetime | None = Field(default=None, description=UNOPENED)
     ended_at: datetime | None = None
     text: str | None = Field(default=None, description="What was typed or heard; null while it is not known.")
     intents: list[IntentTold]
@@ -153,19 +154,19 @@ class TurnTold(BaseModel):
 
 def turn_told(turn: FollowedTurn) -> TurnTold:
     """All of it."""
-    opened = next(t for t in turn.told if isinstance(t.event.fact, TextTurnOpened | SpeechTurnOpened))
+    opened = next((t.event for t in turn.told if isinstance(t.event.fact, TextTurnOpened | SpeechTurnOpened)), None)
     end = turn.ended
     ended = next((t.event.meta for t in turn.told if t.event.fact is end), None)
     requested, generated = turn.last(ReplyRequested), turn.last(ReplyGenerated)
-    aloud = isinstance(opened.event.fact, SpeechTurnOpened)
+    aloud = isinstance(opened.fact, SpeechTurnOpened) if opened else None
     return TurnTold(
         turn=turn.meta.turn,
         conversation=turn.meta.conversation,
-        number=opened.event.meta.number,
+        number=turn.meta.number,
         user=turn.meta.user,
         status=status_of(end),
         spoken=aloud,
-        opened_at=opened.event.meta.time,
+        opened_at=opened.meta.time if opened else None,
         ended_at=ended.time if ended else None,
         text=text_of(turn),
         intents=intents_of(turn),

@@ -64,7 +64,7 @@ async def turns(
     )
     found = listed(await ask_log(given.bus, RECENT_SQL, asked))
     last = found[limit - 1] if len(found) > limit else None
-    return TurnPage(turns=found[:limit], next=cursor_of(last.opened_at, last.turn) if last else None)
+    return TurnPage(turns=found[:limit], next=cursor_of(last.began_at, last.turn) if last else None)
 
 
 def _place(cursor: str | None) -> tuple[datetime, str] | None:

@@ -51,6 +51,7 @@ def test_the_overview_and_the_days_are_those_of_the_users_time_zone(cli: Cli) ->
         "spoken": 1,
         "completed": 2,
         "failed": 1,
+        "refused": 0,
         "interrupted": 1,
         "open": 1,
         "p50_ms": 500.0,  # between 100 and 900 of 60, 100, 900, 5,000

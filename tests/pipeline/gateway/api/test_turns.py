@@ -194,6 +194,43 @@ async def test_a_wish_to_stop_that_makes_no_sense_is_refused(client: httpx.Async
     problem(await client.post(f"/api/turns/{own['turn']}/stop", json=body), 422, "invalid-request")
 
 
+async def test_a_turn_that_was_refused_is_told_and_listed_though_it_was_never_opened(
+    as_user: "Ask", guarded: FastAPI, until: "Until"
+) -> None:
+    hugo = as_user("hugo")
+    front_end = guarded.state.given.front_end
+    refused = front_end.new_meta(user="hugo", speech=False, time_zone="Mars/Olympus")
+    await front_end.send(TextSubmitted(text="hello there"), refused)
+    stopped = front_end.new_meta(user="hugo", speech=False, conversation=refused.conversation)
+    await front_end.stop(stopped, "enough")
+
+    told = (await hugo.get(f"/api/turns/{refused.turn}")).json()
+    assert (told["status"], told["error"]["code"], told["error"]["field"]) == ("failed", "invalid", "meta.time_zone")
+    assert (told["number"], told["user"], told["text"]) == (1, "hugo", None)
+    assert (told["opened_at"], told["spoken"], told["recording"], told["steps"]) == (None, None, None, [])
+    assert told["reply"] == told["error"]["message"]
+    problem(await hugo.get(f"/api/turns/{refused.turn}/recording"), 404, "not-found")
+    problem(await as_user("bob").get(f"/api/turns/{refused.turn}"), 404, "not-found")
+    again = (await hugo.post(f"/api/turns/{stopped.turn}/stop")).json()
+    assert again == {"turn": stopped.turn, "status": "interrupted", "reply": ""}
+
+    async def listed(**query: Any) -> list[dict[str, Any]]:
+        turns: list[dict[str, Any]] = (await hugo.get("/api/turns", params=query)).json()["turns"]
+        return turns
+
+    async def both() -> bool:
+        return len(await listed()) == 2
+
+    await until(both)
+    newest, oldest = await listed()
+    assert [newest["turn"], oldest["turn"]] == [stopped.turn, refused.turn]
+    assert (oldest["status"], oldest["code"], oldest["reply"]) == ("failed", "invalid", told["reply"])
+    assert (oldest["opened_at"], oldest["spoken"], oldest["total_ms"]) == (None, None, None)
+    assert await listed(since=newest["ended_at"]) == [newest]
+    first = (await hugo.get("/api/turns", params={"limit": 1})).json()
+    assert [each["turn"] for each in await listed(cursor=first["next"])] == [refused.turn]
+
+
 async def test_what_is_thought_of_a_reply_is_recorded_and_told_with_the_turn(client: httpx.AsyncClient) -> None:
     own, other = await said(client, "hello there"), await said(client, "hello again")
     thumbs = {"rating": "down", "correction": "Good evening.", "intent": "general_query"}
