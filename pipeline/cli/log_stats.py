@@ -24,7 +24,7 @@ USUAL: Final = ("overview", "latency", "slow_stages", "intents", "engines", "fai
 CELL_CHARS: Final = 40
 ONE_ROW: Final = "overview"  # told as a line
 NARROW: Final[Mapping[str, tuple[str, ...]]] = {
-    "turns": ("number", "kind", "text", "intents", "status", "total_ms"),
+    "turns": ("number", "kind", "text", "intents", "status", "code", "total_ms"),
     "engines": ("backend", "model", "fallback", "reason", "replies", "work_p50_ms"),
     "slow_stages": ("stage", "user", "first_day", "last_day", "before_ms", "p50_ms", "work_p95_ms"),
     "slow_turns": ("total_ms", "status", "intents", "turn"),

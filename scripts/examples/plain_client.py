@@ -124,8 +124,10 @@ async def talk(client: Client, arguments: argparse.Namespace) -> int:
         cut = shown if len(shown) <= SHOWN_CHARS else f"{shown[:SHOWN_CHARS]}…"
         print(f"{time.monotonic() - began:7.2f} s  {said['meta']['stage']:<9} {said['meta']['type']:<18} {cut}")
         if message.subject.endswith(".TurnEnded"):  # TurnCompleted, TurnFailed or TurnInterrupted: exactly one
-            reply = said["fact"].get("reply") or said["fact"].get("message") or said["fact"].get("spoken")
-            print(f"parley: {reply}")
+            end = said["fact"]
+            print(f"parley: {end.get('reply') or end.get('message') or end.get('spoken')}")
+            if end.get("field"):  # what this program did wrong, which is not for the person
+                print(f"{end['field']}: {end['value']} is not allowed; expected {end['expected']}", file=sys.stderr)
             return 0 if said["meta"]["type"] == "TurnCompleted" else 1
 
 

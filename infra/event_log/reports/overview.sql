@@ -1,6 +1,7 @@
 -- title: Overview
 -- says: how many turns there were, how they ended, how long they took, and what people thought of them
--- `refused` are those of the failed ones that were never opened; they took no time that could be measured.
+-- `refused` are those of the failed ones that were never opened; they took no time that could be measured. Who sent one
+-- that could not be read stands there as 'unknown', and is not counted among the users.
 WITH asked AS (
     SELECT * FROM turns
     WHERE run = $run
@@ -13,7 +14,7 @@ WITH asked AS (
 SELECT
     count(*) AS turns,
     count(DISTINCT conversation) AS conversations,
-    count(DISTINCT "user") AS users,
+    count(DISTINCT "user") FILTER (WHERE opened_at IS NOT NULL OR "user" <> 'unknown') AS users,
     count(*) FILTER (WHERE kind = 'speech') AS spoken,
     count(*) FILTER (WHERE status = 'completed') AS completed,
     count(*) FILTER (WHERE status = 'failed') AS failed,

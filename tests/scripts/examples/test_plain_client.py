@@ -30,9 +30,9 @@ def run(parley: "Parley", *arguments: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-def said(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    """The types of the events that it has printed, in order."""
-    assert done.stderr == ""
+def said(done: "subprocess.CompletedProcess[str]", wrong: str = "") -> list[str]:
+    """The types of the events that it has printed, in order; nothing else was, but for what was wrong."""
+    assert done.stderr.partition(" is not allowed")[0].strip() == wrong
     return [line.split()[3] for line in done.stdout.splitlines() if " s  " in line]
 
 
@@ -79,12 +79,21 @@ def test_sound_is_heard_and_answered_with_sound(running_parley: "Parley") -> Non
 
 
 @slow
-def test_what_parley_cannot_take_ends_as_a_failed_turn(running_parley: "Parley") -> None:
-    done = run(running_parley, " ")
+@pytest.mark.parametrize(
+    ("arguments", "told", "wrong"),
+    [
+        ((" ",), "nothing in it", "fact.text: ' '"),
+        (("hello", "--time-zone", "Mars/Olympus"), "time zone", "meta.time_zone: 'Mars/Olympus'"),
+    ],
+)
+def test_what_parley_cannot_take_ends_as_a_failed_turn(
+    running_parley: "Parley", arguments: tuple[str, ...], told: str, wrong: str
+) -> None:
+    done = run(running_parley, *arguments)
 
     assert done.returncode == 1
-    assert said(done) == ["TurnFailed"]
-    assert "at least one character" in done.stdout.splitlines()[-1]
+    assert said(done, wrong) == ["TurnFailed"]
+    assert told in done.stdout.splitlines()[-1]
 
 
 def test_without_a_parley_it_says_what_to_start(tmp_path: Path) -> None:
