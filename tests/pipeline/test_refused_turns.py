@@ -35,6 +35,11 @@ UNREADABLE = StageFailed(
 )
 
 
+def unreadable(clock: SetClock) -> Meta:
+    """What a subject alone tells of a submission."""
+    return Meta(id="x", type="TextSubmitted", conversation=new_id(), turn=new_id(), user="unknown", time=clock.now())
+
+
 async def write(log: EventLog, said: list[Event[Fact]]) -> None:
     rows = [Row(seq, event.subject, {}, event.encoded()) for seq, event in enumerate(said, start=1)]
     await log.append(Batch(STREAM, tuple(rows)))
@@ -68,7 +73,7 @@ async def test_each_accepted_turn_that_ended_is_one_row_however_it_ended(
     unseen = ann.text("never taken in")
     said += (await keeper.handle(ann.stop(unseen))).said
     said += (await keeper.handle(unseen)).said
-    lost = Meta(id="x", type="TextSubmitted", conversation=new_id(), turn=new_id(), user="unknown", time=clock.now())
+    lost = unreadable(clock)
     said += (await keeper.refuse(lost, UNREADABLE)).said
     said += (await keeper.refuse(lost, UNREADABLE)).said
     for event in ann.chosen(first, "Done."):
@@ -113,6 +118,8 @@ async def test_reports_count_them_as_failed_and_take_no_time_of_them(
     for event in ann.chosen(turn, "Done."):
         said += (await keeper.handle(event)).said
     said += await flooded(keeper, ann, 3)
+    clock.at += timedelta(seconds=1)
+    said += (await keeper.refuse(unreadable(clock), UNREADABLE)).said
 
     async with await open_log(tmp_path / "log.duckdb") as log:
         await write(log, said)
@@ -124,12 +131,12 @@ async def test_reports_count_them_as_failed_and_take_no_time_of_them(
         report = reports.report("overview")
         later = await log.ask(report.sql, report.parameters(since=clock.at + timedelta(seconds=1)))
 
-    counts = {"turns": 5, "completed": 1, "failed": 3, "refused": 3, "interrupted": 0, "open": 1, "p50_ms": 1_000.0}
+    counts = {"turns": 6, "completed": 1, "failed": 4, "refused": 4, "interrupted": 0, "open": 1, "p50_ms": 1_000.0}
     assert {name: overview[name] for name in counts} == counts
     assert {name: day[name] for name in counts} == counts
-    assert (overview["users"], overview["conversations"]) == (1, 2)
+    assert (overview["users"], overview["conversations"]) == (1, 3), "who sent what nobody can read is nobody"
     assert [row["status"] for row in slow] == ["completed"]
-    assert [row["code"] for row in listed] == ["too-many"] * 3 + [None] * 2, "the newest first"
+    assert [row["code"] for row in listed] == ["invalid", *["too-many"] * 3, None, None], "newest first"
     assert sessions == [{"turns": 2}], "a session is a talk"
     assert not later.rows
 
