@@ -17,7 +17,7 @@ from tests.counted_log import TURNS
 QUESTIONS: Final[dict[str, tuple[str, list[list[Json]]]]] = {
     "turns a day, in a time zone": (
         """
-        SELECT (opened_at AT TIME ZONE 'Europe/Berlin')::DATE AS day, count(*) AS turns,
+        SELECT (coalesce(opened_at, ended_at) AT TIME ZONE 'Europe/Berlin')::DATE AS day, count(*) AS turns,
             count(*) FILTER (WHERE status = 'failed') AS failed, quantile_cont(total_ms, 0.95) AS p95_ms
         FROM turns WHERE run = 'live' GROUP BY day ORDER BY day
         """,
