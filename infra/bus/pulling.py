@@ -8,7 +8,9 @@ from nats.aio.msg import Msg
 AWAY_WAIT_S = 0.25  # before asking again where nobody answers: JetStream is starting, or the durable is gone
 HEARTBEAT_S = 2.0  # the server's sign of life while a pull waits; two missed ones mean that the pull is lost
 SILENCE_S = 2.5 * HEARTBEAT_S
-PULL_EXPIRES_S = 30.0
+# A worker that is stopped, or cut off, leaves its requests behind, and is given messages until they expire: new ones,
+# and what comes again from its own hands. So there is no time for the last try of a message (test_consumers.py).
+PULL_EXPIRES_S = 5.0
 
 _HEARTBEAT = "100"
 _NOBODY = frozenset({"503", "404"})  # no responders; no such consumer

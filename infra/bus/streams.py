@@ -33,7 +33,9 @@ AUDIT_MAX_BYTES = 1 << 30  # some two million records; beyond it the oldest go
 AUDIT_RECORD_MAX_BYTES = 16 << 10
 AUDIT_MAX_AGE = timedelta(days=400)  # a year, and time to look back on it
 MAX_DELIVER = 5
-ACK_WAIT_S = 10.0  # a worker that neither finishes nor says "still working" for this long has died
+# A worker that neither finishes nor says "still working" (each second) for so long has died. Not shorter: on a machine
+# with far more to do than it can a process may have to wait for a second or two.
+ACK_WAIT_S = 4.0
 MAX_ACK_PENDING = 1_000
 
 DEAD_SUBJECT = "parley.dead"

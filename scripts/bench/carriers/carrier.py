@@ -14,7 +14,7 @@ from infra.bus import server
 HOPS = 7
 PAYLOAD_BYTES = 850  # what Parley's event of this benchmark weighs
 TEXT_CHARS = 300  # of what is said in it
-PATIENCE_S = 50.0  # what was not acknowledged comes again after 10 s (Parley) or 30 s (what nats-py sets by itself)
+PATIENCE_S = 50.0  # what was not acknowledged comes again after 4 s (Parley) or 30 s (what nats-py sets by itself)
 Send = Callable[[], Awaitable[float]]
 """Sends one message and waits for its arrival; how long that took, in ms."""
 

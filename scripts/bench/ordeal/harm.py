@@ -15,7 +15,7 @@ from scripts.bench.ordeal.house import House, Member
 KILL_SHARE: Final = 0.65
 RESTART_S: Final = (0.1, 4.0)  # how long a killed process stays away
 PAUSE_SHORT_S: Final = (0.2, 4.0)
-PAUSE_LONG_S: Final = (8.0, 15.0)  # the bus waits 10 s for an acknowledgement
+PAUSE_LONG_S: Final = (8.0, 15.0)  # the bus waits 4 s for an acknowledgement
 PAUSE_LONG_SHARE: Final = 0.4
 WEIGHTS: Final = {"bus": 2, "engine": 2, "keeper": 2}  # how often, against 1 of each other process
 

@@ -2,7 +2,7 @@
 
 Each turn is a conversation of its own, so that none waits for another by rights. A turn is late when it took more than
 LATE_S longer than 95 of 100 did before. What a stopped worker holds comes again only when the bus has waited in vain
-for its acknowledgement, 10 s, from a keeper 1.5 s, so what it holds once is not late, and what it holds twice is.
+for its acknowledgement: 4 s, so that it is late, and 1.5 s from a keeper, so that what it holds once is not.
 """
 
 import asyncio

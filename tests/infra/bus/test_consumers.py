@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ import pytest
 from nats.errors import NoRespondersError
 from nats.js.errors import NotFoundError
 
-from infra.bus import consumers
+from infra.bus import consumers, pulling, streams
 from infra.bus.connection import Bus
 from infra.bus.delivery import Delivery, Hop
 from infra.bus.server import BusAddress
 from infra.bus.streams import Durable
+from pipeline import keeping
 from schemas import subjects
 from schemas.chat import SentenceGenerated
 
@@ -92,6 +94,32 @@ async def _none_left(bus: Bus) -> bool:
 
 async def open_requests(bus: Bus) -> int:
     return (await bus.js.consumer_info(subjects.EVENT_STREAM, "stage")).num_waiting or 0
+
+
+async def test_what_a_worker_has_asked_for_is_forgotten_when_it_does_not_ask_again(bus: Bus, until: "Until") -> None:
+    await streams.declare_durable(bus.js, DURABLE)
+    inbox = bus.client.new_inbox()
+    await bus.client.subscribe(inbox)  # of a worker that was stopped: it is there and does nothing
+    asked_at = time.monotonic()
+    await bus.client.publish(
+        f"$JS.API.CONSUMER.MSG.NEXT.{subjects.EVENT_STREAM}.stage", pulling.request(1), reply=inbox
+    )
+    await until(lambda: _asked(bus, 1))
+
+    await until(lambda: _asked(bus, 0))
+
+    assert time.monotonic() - asked_at < 3 * pulling.PULL_EXPIRES_S  # by its own account, 5 s; the machine is shared
+
+
+async def _asked(bus: Bus, requests: int) -> bool:
+    return await open_requests(bus) == requests
+
+
+@pytest.mark.parametrize("ack_wait_s", [streams.ACK_WAIT_S, keeping.ACK_WAIT_S])
+def test_a_stopped_worker_does_not_have_a_message_so_often_that_nobody_else_may_try(ack_wait_s: float) -> None:
+    most = 1 + int(pulling.PULL_EXPIRES_S / ack_wait_s)
+
+    assert most < streams.MAX_DELIVER
 
 
 async def test_a_worker_that_waits_asks_for_no_more_than_its_slots(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
