@@ -18,7 +18,7 @@ from jwt.exceptions import InvalidSubjectError
 from infra.settings import Settings, SettingsError
 from infra.token_keys import SYMMETRIC, Key, Keyring, Keys
 from schemas.errors import InvalidField
-from schemas.ids import UserId, checked_token
+from schemas.ids import NOBODY, UserId, checked_token
 
 LEEWAY: Final = timedelta(seconds=30)  # between the clocks of who made a token and who reads it
 TOKEN_MAX_CHARS: Final = 8_192
@@ -114,7 +114,7 @@ class Authenticator:
             raise TokenMissing
         claims = self._verified(token, self._keyring.keys())
         try:
-            user = UserId(checked_token("sub", claims["sub"]))
+            user = _somebody("sub", claims["sub"])
         except InvalidField as wrong:
             raise ClaimWrong("sub", f"a user of {wrong.expected}") from None
         return Identity(user, self._roles(claims), _moment(claims["exp"]))
@@ -177,6 +177,13 @@ class Authenticator:
         return frozenset(role for role in Role if role in names)
 
 
+def _somebody(field: str, value: str) -> UserId:
+    """A user who can be let in: what cannot be read stands under NOBODY, whoever sent it. Raises InvalidField."""
+    if value == NOBODY:
+        raise InvalidField(field, value, f"another name: {NOBODY!r} stands for whoever sent what cannot be read")
+    return UserId(checked_token(field, value))
+
+
 def make_token(settings: Settings, user: str, roles: Iterable[Role], lifetime: timedelta, now: datetime) -> str:
     """A token that this Parley's gateway takes, signed with its own key.
 
@@ -190,7 +197,7 @@ def make_token(settings: Settings, user: str, roles: Iterable[Role], lifetime: t
         raise SettingsError(f"gateway.jwks_file: {str(gateway.jwks_file)!r} is not allowed; expected {expected}")
     key = Keyring(settings).keys()[None]
     claims = {
-        "sub": checked_token("user", user),
+        "sub": _somebody("user", user),
         "iat": now,
         "exp": now + lifetime,
         **({"iss": gateway.issuer} if gateway.issuer else {}),

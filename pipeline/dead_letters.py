@@ -13,7 +13,7 @@ from infra.bus.streams import DEAD_SUBJECT
 from infra.clock import Clock
 from schemas.errors import InvalidField, NewerSchema, SchemaError
 from schemas.event import Event, Fact, Meta
-from schemas.ids import UserId, event_id
+from schemas.ids import NOBODY, event_id
 from schemas.subjects import parse_subject
 from schemas.turns import StageFailed
 
@@ -67,7 +67,7 @@ def meta_of_subject(delivery: Delivery, clock: Clock) -> Meta:
         run=address.run,
         conversation=address.conversation,
         turn=address.turn,
-        user=UserId("unknown"),
+        user=NOBODY,
         time=clock.now(),
     )
 

@@ -15,6 +15,7 @@ EventId = NewType("EventId", str)
 
 LIVE_RUN = RunId("live")  # what people say now; a replay is any other run
 DEFAULT_TENANT = Tenant("local")
+NOBODY = UserId("unknown")  # who submitted what cannot be read
 
 TOKEN_MAX_CHARS = 64
 TIME_ZONE_MAX_CHARS = 64  # the longest IANA name has 32

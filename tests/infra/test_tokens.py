@@ -138,6 +138,7 @@ def test_without_tokens_it_is_the_configured_user_who_may_do_all(tmp_path: Path)
         (lambda: signed(sub=""), "ClaimWrong: sub"),
         (lambda: signed(sub=7), "ClaimWrong: sub"),
         (lambda: signed(sub="parley.>"), "ClaimWrong: sub"),
+        (lambda: signed(sub="unknown"), "ClaimWrong: sub"),  # stands for whoever sent what cannot be read
         (lambda: signed(sub="ann smith"), "ClaimWrong: sub"),
         (lambda: signed(aud="somebody"), "ClaimWrong: aud"),
         (lambda: signed(roles=7), "ClaimWrong: roles"),
