@@ -1,6 +1,7 @@
 -- title: Slow stages, for whom, since when
 -- says: since when a day's median is twice that of the days before, if it ever was otherwise
 -- Reads events and not the view `latency`, so that only events of the time asked for are grouped (half the time).
+-- The keeper's opening and end of a turn count as one handling with the longer times: to part them took twice the time.
 -- Compares medians of days, which one outlier does not move; `before_ms` is the median of the days before the stretch.
 -- `first_day` is NULL when it never was otherwise, `last_day` while it goes on. Those that go on come first.
 WITH handlings AS (
@@ -9,7 +10,7 @@ WITH handlings AS (
     WHERE cause IS NOT NULL AND work_ms IS NOT NULL AND type <> 'invalid'
       AND run = $run AND time >= $since::TIMESTAMPTZ AND time < $until::TIMESTAMPTZ
       AND ($conversation IS NULL OR conversation = $conversation::UUID)
-    GROUP BY tenant, run, turn, stage, cause, type IN ('TextTurnOpened', 'SpeechTurnOpened')
+    GROUP BY tenant, run, turn, stage, cause
 ), asked AS (
     SELECT tenant, run, turn, "user", (time AT TIME ZONE $zone)::DATE AS day
     FROM events
