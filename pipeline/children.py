@@ -19,6 +19,7 @@ RESTART_LONGEST_S: Final = 5.0
 STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
 LINE_CHARS: Final = 300  # of what a child said last
 SHORTEN_EVERY_S: Final = 10.0  # a child that writes megabytes a second is worse off than its log
+NO_BETTER_AGAIN: Final = (os.EX_CONFIG, os.EX_DATAERR)  # a status that says: it would end for the same reason
 NEEDED: Final = ("bus", "engine")  # without which nobody else can start
 
 log = logging.getLogger("parley.up")
@@ -103,7 +104,7 @@ class Children:
             if self._stopping:
                 return
             # Before all are up a late failure is a slow machine's, and no sign that the child has ever worked.
-            child.gave_up = status == os.EX_CONFIG
+            child.gave_up = status in NO_BETTER_AGAIN
             stable = self.up and loop.time() - began >= STABLE_AFTER_S
             child.failures = 1 if stable else child.failures + 1
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)

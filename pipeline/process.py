@@ -25,7 +25,7 @@ from infra.event_log.port import EventLogError
 from infra.gateway_settings import web_address, who_may
 from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsError
-from infra.state.errors import StateError
+from infra.state.errors import StateCorrupt, StateError
 from infra.state.port import State
 from infra.tasks import cancelled
 from infra.telemetry import Telemetry
@@ -258,7 +258,10 @@ async def _stop_with_parent(parent: int, stop: asyncio.Event) -> None:
 
 
 def main() -> None:
-    """The process's entry. Exit 0 when asked to end, 1 with one line when it cannot work, 2 for a wrong call."""
+    """The process's entry. Exit 0 when asked to end, 1 with one line when it cannot work, 2 for a wrong call.
+
+    65 (EX_DATAERR), with one line, when the state is damaged: started again it would end for the same reason.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("httpx", "faster_whisper"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -269,6 +272,9 @@ def main() -> None:
     except (SettingsError, UnknownWorker) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except StateCorrupt as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        sys.exit(os.EX_DATAERR)
     except (BusUnavailable, StateError, EventLogError, WeightsMissing, SchemaError) as error:
         print(f"{sys.argv[1]}: {error}", file=sys.stderr)
         sys.exit(1)

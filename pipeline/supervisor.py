@@ -17,10 +17,11 @@ from typing import Final
 from infra import instance
 from infra.bus import server
 from infra.bus.server import BusAddress
+from infra.clock import SystemClock
 from infra.gateway_settings import web_address, who_may
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings
-from pipeline import engine_start, topology
+from pipeline import engine_start, topology, wiring
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.presence import Present, who_is_there
 from pipeline.process import connected
@@ -45,11 +46,15 @@ class Supervisor:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[BusAddress]:
-        """Everything up and ready inside the block; drained and gone after it. Raises StartFailed, AlreadyRunning."""
+        """Everything up and ready inside the block; drained and gone after it.
+
+        Raises StartFailed, AlreadyRunning, StateError.
+        """
         own_bus = self._settings.bus.url is None
         with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
             self._children.beside(self._children.keep_logs_short())
             try:
+                await self._open_state_once()
                 address = await self._start_bus() if own_bus else _configured(self._settings)
                 engine = self.engine = await engine_start.started(
                     self._settings, self._children, self._tell, self._beside
@@ -66,6 +71,12 @@ class Supervisor:
                 await self._children.stop(last=("engine", "bus"))
 
     # Starting
+
+    async def _open_state_once(self) -> None:
+        """Raises StateError, and so before anything is started, when those who need the state could not open it."""
+        if topology.OPEN_STATE & set(self._names):
+            async with wiring.opened_state(self._settings, SystemClock()):
+                pass
 
     async def _start_bus(self) -> BusAddress:
         store, path = self._settings.data_dir / "nats", self._logs / "nats-server.log"
