@@ -4,6 +4,7 @@ Reads the settings and, for the bus's secret, the environment; both were put the
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ from infra.weights import WeightsMissing
 from pipeline import topology, wiring
 from pipeline.metrics import Metrics
 from pipeline.presence import Presence
+from pipeline.state_watch import STATE_BROKEN, watched
 from pipeline.worker import Worker
 from schemas.errors import InvalidField, SchemaError
 
@@ -63,7 +65,8 @@ async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.
     async with connected(address, f"parley-{name}") as bus:
         await bus.declare()
         if name == topology.KEEPER:
-            await _keep(settings, bus, clock, stop)
+            async with _intake_closed_when_broken(bus):
+                await _keep(settings, bus, clock, stop)
         elif name == topology.LOGGER:
             await _log(settings, bus, clock, stop)
         elif name == topology.GATEWAY:
@@ -115,7 +118,8 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         partials = await _partials(settings, bus, worker) if name == "stt" else None
         presence.ready = True
         log.info("%s is ready", name)
-        await _either(stop, worker.broke)
+        async with watched(given.state, worker.break_off) if name == "router" else contextlib.nullcontext():
+            await _either(stop, worker.broke)
         worker.leave()
         await consumer.stop()
         if partials is not None:
@@ -159,6 +163,17 @@ async def _remind(state: State, bus: Bus, clock: Clock) -> None:
     await announce_for_ever(state, bus, clock)
 
 
+@asynccontextmanager
+async def _intake_closed_when_broken(bus: Bus) -> AsyncIterator[None]:
+    """Whoever submits a turn is told why it would not be answered; a keeper that finds the state mended opens again."""
+    try:
+        yield
+    except StateCorrupt as error:
+        with contextlib.suppress(BusUnavailable):
+            await bus.close_intake(f"{STATE_BROKEN}{error}")
+        raise
+
+
 async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:
     from pipeline.intake_gate import IntakeGate
     from pipeline.keeper import Keeper
@@ -182,7 +197,8 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         presence.ready = True
         log.info("the keeper is ready")
         try:
-            await keeping.run(stop)
+            async with watched(state, keeping.break_off):
+                await keeping.run(stop)
         finally:
             telemetry.close()
 

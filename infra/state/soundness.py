@@ -39,6 +39,22 @@ def check(path: Path, within_s: float = OPENED_WITHIN_S) -> None:
         raise damaged(path, f"the file is damaged ({' '.join(found.removeprefix(_PREFIX).split())})")
 
 
+def check_same(path: Path, opened: tuple[int, int], within_s: float) -> None:
+    """The same of a file that is open. Raises StateCorrupt also when another file, or none, lies there now."""
+    if identity(path) != opened:
+        raise damaged(path, "the file was removed or replaced while Parley ran")
+    check(path, within_s)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells this file from another that lies in its place later; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _quick_check(db: sqlite3.Connection, within_s: float) -> str:
     cut = threading.Timer(within_s, db.interrupt)
     cut.start()

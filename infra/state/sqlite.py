@@ -99,6 +99,7 @@ class SqliteState:
         self._path = path
         self._clock = clock
         self._turnstile = turnstile
+        self._file = soundness.identity(path)  # None in memory
         self._commit_s = 0.0  # how long the disk has taken of late
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
@@ -143,6 +144,11 @@ class SqliteState:
     def handling(self, event: Event[Any], step: str, stage: str = "router") -> AbstractAsyncContextManager[Unit]:
         """See State.handling."""
         return inbox.handling(self, self._clock, event, step, stage)
+
+    async def check(self, within_s: float) -> None:
+        """See State.check."""
+        if self._file is not None:
+            await asyncio.to_thread(soundness.check_same, self._path, self._file, within_s)
 
     def _roll_back(self) -> None:
         """What led to it is what the caller hears of: a disk that refuses this too is only noted."""
