@@ -150,7 +150,7 @@ class Supervisor:
             process = bus.process
             if why is None or process is None or process.returncode is not None or process is ended:
                 continue
-            told = f"{why}; it is started anew; see {bus.log}"
+            told = f"{why} and is started anew; see {bus.log}"
             self._tell(f"bus        {told}")
             self._note(bus.name, f"the bus {told}", False)
             process.terminate()

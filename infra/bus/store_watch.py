@@ -29,8 +29,8 @@ class StoreWatch:
         if not (self._store / STREAMS).is_dir():
             self._why = None
             return (
-                f"has lost its folder {self._store.absolute()}, which was removed or moved while it ran; "
-                "what waited there is gone, unless you end Parley and put the folder back"
+                f"has lost its folder {self._store.absolute()}, which was removed or moved while it ran "
+                "(what waited there is gone, unless you end Parley and put the folder back),"
             )
         free_bytes = shutil.disk_usage(self._store).free
         if free_bytes < NO_ROOM_BYTES:
