@@ -34,7 +34,7 @@ from infra.weights import WeightsMissing
 from pipeline import topology, wiring
 from pipeline.metrics import Metrics
 from pipeline.presence import Presence
-from pipeline.state_watch import STATE_BROKEN, watched
+from pipeline.state_watch import intake_closed_by_damage, watched
 from pipeline.worker import Worker
 from schemas.errors import InvalidField, SchemaError
 
@@ -65,7 +65,7 @@ async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.
     async with connected(address, f"parley-{name}") as bus:
         await bus.declare()
         if name == topology.KEEPER:
-            async with _intake_closed_when_broken(bus):
+            async with intake_closed_by_damage(bus):
                 await _keep(settings, bus, clock, stop)
         elif name == topology.LOGGER:
             await _log(settings, bus, clock, stop)
@@ -161,17 +161,6 @@ async def _remind(state: State, bus: Bus, clock: Clock) -> None:
     from pipeline.reminding import announce_for_ever
 
     await announce_for_ever(state, bus, clock)
-
-
-@asynccontextmanager
-async def _intake_closed_when_broken(bus: Bus) -> AsyncIterator[None]:
-    """Whoever submits a turn is told why it would not be answered; a keeper that finds the state mended opens again."""
-    try:
-        yield
-    except StateCorrupt as error:
-        with contextlib.suppress(BusUnavailable):
-            await bus.close_intake(f"{STATE_BROKEN}{error}")
-        raise
 
 
 async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event) -> None:

@@ -1,10 +1,16 @@
-"""Looks at an open state from time to time, so that damage is told soon, and not when somebody first reads it."""
+"""Looks at an open state from time to time, so that damage is told soon, and not when somebody first reads it.
+
+What was accepted until then waits in the bus, and is finished once the state is mended.
+"""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from infra.bus.connection import Bus
+from infra.bus.errors import BusUnavailable
 from infra.state.errors import StateCorrupt
 from infra.state.port import State
 from infra.tasks import cancelled
@@ -22,6 +28,20 @@ async def watched(state: State, found: Callable[[StateCorrupt], None]) -> AsyncI
         yield
     finally:
         await cancelled(watching)
+
+
+@asynccontextmanager
+async def intake_closed_by_damage(bus: Bus) -> AsyncIterator[None]:
+    """Whoever submits a turn is told why it would not be answered; a keeper that finds the state mended opens again.
+
+    Raises what the block raises.
+    """
+    try:
+        yield
+    except StateCorrupt as error:
+        with contextlib.suppress(BusUnavailable):
+            await bus.close_intake(f"{STATE_BROKEN}{error}")
+        raise
 
 
 async def _watch(state: State, found: Callable[[StateCorrupt], None]) -> None:
