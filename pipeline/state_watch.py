@@ -17,7 +17,7 @@ from infra.tasks import cancelled
 
 STATE_BROKEN: Final = "no turn can be answered until Parley is ended and its state mended: "
 LOOK_EVERY_S: Final = 5.0
-LOOK_WITHIN_S: Final = 0.1  # some 60 MB: all of a usual file, and little of a process's time
+LOOK_WITHIN_S: Final = 0.1  # some tens of MB: all of a usual file, and little of a process's time
 
 
 @asynccontextmanager

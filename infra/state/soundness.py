@@ -1,7 +1,7 @@
 """Looks whether a state file is whole, and changes nothing in it.
 
 Finds a file that is no database, has lost its beginning or its end, or is gone while what belongs to it is still there,
-and, as far as the given time goes (some 600 MB a second from memory), pages that do not fit together: SQLite's quick
+and, as far as the given time goes (some hundreds of MB a second), pages that do not fit together: SQLite's quick
 check. Does not find wrong values in whole pages, indexes that lack a row, or a damaged write-ahead log, which SQLite
 reads up to the damage.
 """
