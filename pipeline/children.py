@@ -17,12 +17,16 @@ GRACE_S: Final = 8.0  # for a worker to finish what it has in hand
 RESTART_FIRST_S: Final = 0.2
 RESTART_LONGEST_S: Final = 5.0
 STABLE_AFTER_S: Final = 20.0  # a child that ran as long gets the short delay again
-LINE_CHARS: Final = 300  # of what a child said last
+LINE_CHARS: Final = 600  # of what a child said last
 SHORTEN_EVERY_S: Final = 10.0  # a child that writes megabytes a second is worse off than its log
+NO_BETTER_AGAIN: Final = (os.EX_CONFIG, os.EX_DATAERR)  # a status that says: it would end for the same reason
 NEEDED: Final = ("bus", "engine")  # without which nobody else can start
 
 log = logging.getLogger("parley.up")
 Tell = Callable[[str], None]
+
+
+Note = Callable[[str, str, bool], None]  # a child's name, what is wrong with it, whether the state is damaged
 
 
 class StartFailed(Exception):
@@ -43,10 +47,14 @@ class Child:
     inherits: bool = True  # this process's environment too
     parent_death_signal: signal.Signals = signal.SIGKILL  # SIGTERM for one that has processes of its own to end
     gave_up: bool = False  # it said that it would fail again
+    told: str = ""  # why, when that was told last
+    prepare: Callable[[], None] | None = None  # what it needs on the disk, made before each start
 
     async def start(self) -> None:
         """Start it (again)."""
         self.starts += 1
+        if self.prepare is not None:
+            await asyncio.to_thread(self.prepare)
         inherited = os.environ if self.inherits else {}
         environment = {**inherited, **self.environment, SUPERVISED: str(os.getpid())}
         self.process = await processes.spawn(
@@ -55,12 +63,13 @@ class Child:
 
 
 class Children:
-    """All of them. `up` once all were ready."""
+    """All of them. `up` once all were ready. `note` is told of each that does not stay up."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, note: Note = lambda _name, _words, _damaged: None) -> None:
         self.all: list[Child] = []
         self.up = False
         self._tell = tell
+        self._note = note
         self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -103,12 +112,14 @@ class Children:
             if self._stopping:
                 return
             # Before all are up a late failure is a slow machine's, and no sign that the child has ever worked.
-            child.gave_up = status == os.EX_CONFIG
+            child.gave_up = status in NO_BETTER_AGAIN
             stable = self.up and loop.time() - began >= STABLE_AFTER_S
             child.failures = 1 if stable else child.failures + 1
             wait_s = min(RESTART_FIRST_S * 2 ** (child.failures - 1), RESTART_LONGEST_S)
             if not child.gave_up or self.up:
-                self._tell(f"restart    {child.name} {_how(status)}; see {child.log}")
+                self._tell(f"restart    {child.name} {_how(status)}{_why(child)}; see {child.log}")
+            if child.gave_up or child.failures >= 2:
+                self._note_ended(child, status)
             await asyncio.sleep(wait_s)
             while not self._stopping:
                 try:
@@ -117,6 +128,14 @@ class Children:
                 except OSError as error:  # no process, no memory, no log file: it may pass
                     self._tell(f"restart    {child.name} cannot be started: {error}; tried again")
                     await asyncio.sleep(RESTART_LONGEST_S)
+
+    def _note_ended(self, child: Child, status: int) -> None:
+        said = _last_line(child.log)
+        if status == os.EX_DATAERR:
+            self._note(child.name, said.removeprefix(f"{child.name}: "), True)
+        else:
+            words = f"{child.name} is started again and again, and {_how(status)}: {said} (see {child.log})"
+            self._note(child.name, words, False)
 
     async def stop(self, last: Sequence[str]) -> None:
         """All but `last` first, so that what they have in hand still gets out; then those, one after the other."""
@@ -137,6 +156,12 @@ async def _stopped(child: Child) -> None:
 def _how(status: int) -> str:
     """How a process ended, for a person."""
     return f"ended with status {status}" if status >= 0 else f"was ended by {signal.Signals(-status).name}"
+
+
+def _why(child: Child) -> str:
+    """The reason of one that would end again, once: nobody should have to look it up, nor read it all the time."""
+    before, child.told = child.told, _last_line(child.log) if child.gave_up else ""
+    return f" ({child.told})" if child.told not in ("", before) else ""
 
 
 def _last_line(path: Path) -> str:

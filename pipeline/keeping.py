@@ -130,7 +130,7 @@ class Keeping:
             log.warning("keeper: %s; the message will come again", error)
             await self._again(delivery)
         except StateCorrupt as error:
-            self._break(error)
+            self.break_off(error)
         except Exception:
             self.counts.failed += 1
             log.exception("keeper: %s was not answered; it will come again", delivery.subject)
@@ -146,7 +146,7 @@ class Keeping:
         self.counts.retried += 1
         log.warning("keeper: %s; again in %.2f s", trouble, wait_s)
 
-    def _break(self, error: StateCorrupt) -> None:
+    def break_off(self, error: StateCorrupt) -> None:
         """Nothing more can be done here: the process ends, and finds the state mended when it is started again."""
         log.critical("keeper: %s", error)
         self._broken = error
@@ -274,7 +274,7 @@ class Keeping:
             except PASSING as error:
                 log.warning("keeper: %s", error)
             except StateCorrupt as error:
-                self._break(error)
+                self.break_off(error)
             except Exception:
                 log.exception("keeper: a sweep failed; the next one follows")
 

@@ -4,6 +4,7 @@ Reads the settings and, for the bus's secret, the environment; both were put the
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -25,7 +26,7 @@ from infra.event_log.port import EventLogError
 from infra.gateway_settings import web_address, who_may
 from infra.processes import end_with_parent
 from infra.settings import Settings, SettingsError
-from infra.state.errors import StateError
+from infra.state.errors import StateCorrupt, StateError
 from infra.state.port import State
 from infra.tasks import cancelled
 from infra.telemetry import Telemetry
@@ -33,6 +34,7 @@ from infra.weights import WeightsMissing
 from pipeline import topology, wiring
 from pipeline.metrics import Metrics
 from pipeline.presence import Presence
+from pipeline.state_watch import intake_closed_by_damage, watched
 from pipeline.worker import Worker
 from schemas.errors import InvalidField, SchemaError
 
@@ -63,7 +65,8 @@ async def run(name: str, settings: Settings, address: BusAddress, stop: asyncio.
     async with connected(address, f"parley-{name}") as bus:
         await bus.declare()
         if name == topology.KEEPER:
-            await _keep(settings, bus, clock, stop)
+            async with intake_closed_by_damage(bus):
+                await _keep(settings, bus, clock, stop)
         elif name == topology.LOGGER:
             await _log(settings, bus, clock, stop)
         elif name == topology.GATEWAY:
@@ -115,7 +118,8 @@ async def _work(name: str, settings: Settings, bus: Bus, clock: Clock, stop: asy
         partials = await _partials(settings, bus, worker) if name == "stt" else None
         presence.ready = True
         log.info("%s is ready", name)
-        await _either(stop, worker.broke)
+        async with watched(given.state, worker.break_off) if name == "router" else contextlib.nullcontext():
+            await _either(stop, worker.broke)
         worker.leave()
         await consumer.stop()
         if partials is not None:
@@ -182,7 +186,8 @@ async def _keep(settings: Settings, bus: Bus, clock: Clock, stop: asyncio.Event)
         presence.ready = True
         log.info("the keeper is ready")
         try:
-            await keeping.run(stop)
+            async with watched(state, keeping.break_off):
+                await keeping.run(stop)
         finally:
             telemetry.close()
 
@@ -258,7 +263,10 @@ async def _stop_with_parent(parent: int, stop: asyncio.Event) -> None:
 
 
 def main() -> None:
-    """The process's entry. Exit 0 when asked to end, 1 with one line when it cannot work, 2 for a wrong call."""
+    """The process's entry. Exit 0 when asked to end, 1 with one line when it cannot work, 2 for a wrong call.
+
+    65 (EX_DATAERR), with one line, when the state is damaged: started again it would end for the same reason.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("httpx", "faster_whisper"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -269,6 +277,9 @@ def main() -> None:
     except (SettingsError, UnknownWorker) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except StateCorrupt as error:
+        print(f"{sys.argv[1]}: {error}", file=sys.stderr)
+        sys.exit(os.EX_DATAERR)
     except (BusUnavailable, StateError, EventLogError, WeightsMissing, SchemaError) as error:
         print(f"{sys.argv[1]}: {error}", file=sys.stderr)
         sys.exit(1)

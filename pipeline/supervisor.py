@@ -5,22 +5,26 @@ Children die with this process, also when it is killed; what they had not acknow
 
 import asyncio
 import contextlib
+import logging
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from infra import instance
+from infra import instance, troubles
 from infra.bus import server
 from infra.bus.server import BusAddress
+from infra.bus.store_watch import StoreWatch
+from infra.clock import SystemClock
 from infra.gateway_settings import web_address, who_may
 from infra.instance import Instance
 from infra.settings import EngineSettings, Settings
-from pipeline import engine_start, topology
+from infra.troubles import Trouble
+from pipeline import engine_start, topology, wiring
 from pipeline.children import Child, Children, StartFailed, Tell
 from pipeline.presence import Present, who_is_there
 from pipeline.process import connected
@@ -29,6 +33,8 @@ READY_WITHIN_S: Final = 120.0  # loading models on a busy machine; then the star
 KEEPERS: Final = 2  # without one no turn begins or ends: when one hangs, the other goes on
 WRITE_ERRORS_EVERY_S: Final = 1.0
 _POLL_S: Final = 0.1
+
+log = logging.getLogger("parley.up")
 
 
 class Supervisor:
@@ -40,16 +46,22 @@ class Supervisor:
         self._names = names
         self._tell = tell
         self._logs = settings.data_dir / "logs"
-        self._children = Children(tell)
+        self._children = Children(tell, self._note)
         self.engine = settings.engine  # how it is reached, once it has been started
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[BusAddress]:
-        """Everything up and ready inside the block; drained and gone after it. Raises StartFailed, AlreadyRunning."""
+        """Everything up and ready inside the block; drained and gone after it.
+
+        Raises StartFailed, AlreadyRunning, StateError.
+        """
         own_bus = self._settings.bus.url is None
         with instance.locked(self._settings.data_dir) if own_bus else contextlib.nullcontext():
             self._children.beside(self._children.keep_logs_short())
+            if own_bus:
+                troubles.forget(self._settings.data_dir)
             try:
+                await self._open_state_once()
                 address = await self._start_bus() if own_bus else _configured(self._settings)
                 engine = self.engine = await engine_start.started(
                     self._settings, self._children, self._tell, self._beside
@@ -63,9 +75,16 @@ class Supervisor:
             finally:
                 if own_bus:
                     instance.remove(self._settings.data_dir)
+                    troubles.forget(self._settings.data_dir)
                 await self._children.stop(last=("engine", "bus"))
 
     # Starting
+
+    async def _open_state_once(self) -> None:
+        """Raises StateError, and so before anything is started, when those who need the state could not open it."""
+        if topology.OPEN_STATE & set(self._names):
+            async with wiring.opened_state(self._settings, SystemClock()):
+                pass
 
     async def _start_bus(self) -> BusAddress:
         store, path = self._settings.data_dir / "nats", self._logs / "nats-server.log"
@@ -74,8 +93,9 @@ class Supervisor:
         process, port = await server.start(store, path, port=usual_port, token=token)
         # From now on on this port: the workers reconnect to it after a restart.
         bus = Child("bus", server.command(store), path, server.environment(), process, starts=1)
+        bus.prepare = partial(server.configure, store, port, token)  # its folder may have been removed
         self._children.watch(bus)
-        self._children.beside(self._restart_when_it_cannot_write(bus))
+        self._children.beside(self._restart_when_it_cannot_write(bus, store))
         address = BusAddress(f"nats://{server.HOST}:{port}", token)
         async with connected(address, "parley-up") as connection:
             await connection.declare()
@@ -117,18 +137,28 @@ class Supervisor:
         self._tell(f"gateway    {address} is ready: open it in a browser (process {gateway.pid})")
         self._tell(f"gateway    {who_may(self._settings.gateway, self._settings.user)}")
 
-    async def _restart_when_it_cannot_write(self, bus: Child) -> None:
-        """Start the bus anew, once there is room, when its disk was full: by itself it never takes a turn again."""
-        errors, gave_up = server.WriteErrors(bus.log), False
+    async def _restart_when_it_cannot_write(self, bus: Child, store: Path) -> None:
+        """Start the bus anew when it cannot write, once there is room: by itself it never takes a turn again."""
+        watch, ended = StoreWatch(store, bus.log), None
         while True:
             await asyncio.sleep(WRITE_ERRORS_EVERY_S)
-            free_bytes = shutil.disk_usage(self._settings.data_dir).free
-            gave_up = errors.found() or gave_up or free_bytes < server.NO_ROOM_BYTES
-            has_room = free_bytes >= server.ROOM_TO_WRITE_BYTES
-            if gave_up and has_room and bus.process is not None and bus.process.returncode is None:
-                gave_up = False
-                self._tell(f"bus        had no room to write its streams and is started anew; see {bus.log}")
-                bus.process.terminate()
+            try:
+                why = await asyncio.to_thread(watch.look)
+            except OSError as error:
+                log.warning("%s: %s", store, error)
+                continue
+            process = bus.process
+            if why is None or process is None or process.returncode is not None or process is ended:
+                continue
+            told = f"{why} and is started anew; see {bus.log}"
+            self._tell(f"bus        {told}")
+            self._note(bus.name, f"the bus {told}", False)
+            process.terminate()
+            ended = process
+
+    def _note(self, name: str, words: str, damaged_state: bool) -> None:
+        trouble = Trouble(name=name, at=datetime.now(UTC), words=words, damaged_state=damaged_state)
+        troubles.note(self._settings.data_dir, trouble)
 
 
 def _configured(settings: Settings) -> BusAddress:

@@ -19,6 +19,8 @@ SAID_BESIDES: Final[dict[str, tuple[type[Fact], ...]]] = {"router": (ReminderDue
 """What a stage's process says because of the clock and not of an event."""
 PROCESSES: Final = (KEEPER, *STAGE_NAMES, LOGGER)
 """All workers, one process each: what a turn needs besides bus and engine."""
+OPEN_STATE: Final = frozenset({KEEPER, "router"})
+"""Those who open the state; all others ask the keeper."""
 GATEWAY: Final = "gateway"
 SERVED: Final = (*PROCESSES, GATEWAY)
 """All that `parley up` starts besides bus and engine."""

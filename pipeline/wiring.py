@@ -28,8 +28,8 @@ BLOB_FOLDER = "blobs"
 
 
 def state_path(settings: Settings) -> Path:
-    """Where the state lies."""
-    return settings.data_dir / STATE_FILE
+    """Where the state lies; whole, since what is told of it is read elsewhere too."""
+    return (settings.data_dir / STATE_FILE).absolute()
 
 
 def log_path(settings: Settings) -> Path:

@@ -79,6 +79,12 @@ class Worker(Generic[G]):
         """Wait no longer for a bus or a state that is away: what is in hand then is left to another worker."""
         self._leaving.set()
 
+    def break_off(self, error: StateCorrupt) -> None:
+        """Nothing more can be done here: the process ends, and finds the state mended when it is started again."""
+        log.critical("%s: %s", self.stage.name, error)
+        self.broken = error
+        self.broke.set()
+
     async def handle(self, delivery: Delivery) -> None:
         """One message from delivery to acknowledgement. Never raises: what cannot be answered comes again."""
         self.counts.in_flight += 1
@@ -89,9 +95,7 @@ class Worker(Generic[G]):
             log.warning("%s: %s; the message will come again", self.stage.name, error)
             await self._again(delivery)
         except StateCorrupt as error:
-            log.critical("%s: %s", self.stage.name, error)
-            self.broken = error
-            self.broke.set()  # its process ends: opening the state again is the way to find it mended
+            self.break_off(error)
         except Exception:
             self.counts.failed += 1
             log.exception("%s: a message was not answered; it will come again", self.stage.name)

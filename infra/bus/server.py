@@ -26,11 +26,13 @@ STORE_MAX = "1TB"  # else it would refuse streams whose limits exceed what is fr
 READY_WITHIN_S = 15.0  # a store of some gigabytes is checked at start
 PORT_TRIES = 5
 CONFIG_NAME = "nats-server.conf"
+STREAMS = "jetstream"  # the folder in its store in which the server keeps all of them
 ROOM_TO_WRITE_BYTES = 16 << 20  # for a server that starts anew after its disk was full
 NO_ROOM_BYTES = 1 << 20  # so full a disk may have failed a write, and the line in the log that would tell of it
 _PORT = re.compile(r'listen: "[^"]*:(\d+)"')
 _TOKEN = re.compile(r'token: ("(?:[^"\\]|\\.)*")')
 _GAVE_UP = (b"critical write error", b"will be disabled")  # of a stream, of all streams
+_WORDS_CHARS = 200
 _POLL_S = 0.05
 _GREETING_WITHIN_S = 1.0
 
@@ -62,7 +64,7 @@ async def start(store: Path, log: Path, *, port: int | None = None, token: str |
     """
     for _ in range(PORT_TRIES):
         chosen = port or free_port()
-        _configure(store, chosen, token)
+        configure(store, chosen, token)
         process = await spawn(command(store), log=log, environment={**os.environ, **environment()})
         if await _answers(process, chosen):
             return process, chosen
@@ -74,6 +76,25 @@ async def start(store: Path, log: Path, *, port: int | None = None, token: str |
             break
     said = (_tail(log).strip().splitlines() or ["it said nothing"])[-1][-300:]
     raise BusServerFailed(f"nats-server ended with status {process.returncode}: {said} (see {log})")
+
+
+def configure(store: Path, port: int, token: str | None) -> None:
+    """Write what a server on this store is started with, and make its folder. Raises OSError."""
+    store.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # what else may be there, the server itself complains of
+        (store / STREAMS).mkdir()
+    path = store / CONFIG_NAME
+    lines = [
+        f'listen: "{HOST}:{port}"',
+        'server_name: "parley"',
+        f"jetstream {{ store_dir: {json.dumps(str(store.resolve()))}, max_file_store: {STORE_MAX}, "
+        f"sync_interval: {SYNC_INTERVAL} }}",
+    ]
+    if token:
+        lines.append(f"authorization {{ token: {json.dumps(token)} }}")
+    wanted = "\n".join(lines) + "\n"
+    if not path.exists() or path.read_text(errors="replace") != wanted:  # else a full disk would take it away
+        write_private(path, wanted)  # it holds the token
 
 
 def command(store: Path) -> list[str]:
@@ -117,14 +138,16 @@ class WriteErrors:
         self._read_bytes = log.stat().st_size if log.exists() else 0
         self._before = _stamp(process_logs.before(log))
 
-    def found(self) -> bool:
-        """Whether it has happened since the last look."""
+    def found(self) -> str | None:
+        """The server's words, when it has happened since the last look."""
         told = b""
         if (before := _stamp(process_logs.before(self._log))) != self._before:  # the log was cut
             told, _ = _from(process_logs.before(self._log), self._read_bytes)
             self._before, self._read_bytes = before, 0
         new, self._read_bytes = _from(self._log, self._read_bytes)
-        return any(words in (told + new).lower() for words in _GAVE_UP)
+        lines = (told + new).splitlines()
+        gave_up = next((line for line in lines if any(words in line.lower() for words in _GAVE_UP)), None)
+        return None if gave_up is None else gave_up.decode(errors="replace")[-_WORDS_CHARS:].rpartition("[ERR] ")[2]
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -152,20 +175,6 @@ def _from(path: Path, place: int) -> tuple[bytes, int]:
 def new_token() -> str:
     """A secret for a new server."""
     return secrets.token_urlsafe(24)
-
-
-def _configure(store: Path, port: int, token: str | None) -> None:
-    store.mkdir(parents=True, exist_ok=True)
-    path = store / CONFIG_NAME
-    lines = [
-        f'listen: "{HOST}:{port}"',
-        'server_name: "parley"',
-        f"jetstream {{ store_dir: {json.dumps(str(store.resolve()))}, max_file_store: {STORE_MAX}, "
-        f"sync_interval: {SYNC_INTERVAL} }}",
-    ]
-    if token:
-        lines.append(f"authorization {{ token: {json.dumps(token)} }}")
-    write_private(path, "\n".join(lines) + "\n")  # it holds the token
 
 
 async def _answers(process: Process, port: int) -> bool:

@@ -17,7 +17,11 @@ class StateBusy(StateError):
 
 
 class StateCorrupt(StateError):
-    """The file is damaged, or is not a database of Parley's at all."""
+    """The file is damaged, or is not a database of Parley's at all: opened again it would be no better."""
+
+
+class StateForeign(StateCorrupt):
+    """The database is another program's."""
 
 
 class StateUnwritable(StateError):

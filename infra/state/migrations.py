@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from infra.state.errors import MigrationChanged, StateCorrupt, StateTooNew
+from infra.state.errors import MigrationChanged, StateForeign, StateTooNew
 from infra.state.port import Transaction
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -49,12 +49,12 @@ def read(folder: Path = FOLDER) -> tuple[Migration, ...]:
 async def apply(tx: Transaction, migrations: tuple[Migration, ...], now: datetime) -> int:
     """Apply what is missing; how many that were.
 
-    Raises StateTooNew, MigrationChanged, StateCorrupt (the file belongs to another program).
+    Raises StateTooNew, MigrationChanged, StateForeign.
     """
     tables = {row.text("name") for row in await tx.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "migrations" not in tables:
         if tables - {"sqlite_sequence"}:
-            raise StateCorrupt("the database belongs to another program; name another file for Parley's state")
+            raise StateForeign("the database belongs to another program; move it away, or name another data_dir")
         await tx.execute(_TABLE)
     applied = await tx.fetch("SELECT number, name, sha256 FROM migrations ORDER BY number")
     for row in applied:
@@ -74,7 +74,7 @@ def _refuse_unless_known(number: int, name: str, sha256: str, migrations: tuple[
     if number > len(migrations):
         raise StateTooNew(
             f"the database has migration {number:04}_{name}, this Parley knows {len(migrations)}: "
-            "start a newer Parley, or name another file for the state"
+            "start a newer Parley, or name another data_dir"
         )
     ours = migrations[number - 1]
     if (ours.name, ours.sha256) != (name, sha256):

@@ -64,3 +64,9 @@ class State(Protocol):
 
         Raises TurnOver when the event's turn has ended and the step was not handled before, and StateError.
         """
+
+    async def check(self, within_s: float) -> None:
+        """Look for `within_s` at most whether all is still as it was written.
+
+        Raises StateCorrupt when it is damaged, or is no longer the one that was opened.
+        """

@@ -14,17 +14,18 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from infra.clock import Clock
-from infra.state import inbox, migrations
-from infra.state.errors import StateBusy, StateCorrupt, StateError, StateFull, StateMisused, StateUnwritable
+from infra.state import inbox, migrations, soundness
+from infra.state.errors import MigrationChanged, StateForeign, StateMisused, StateTooNew, StateUnwritable
 from infra.state.port import State, Transaction, Unit
+from infra.state.refusals import code, done, translated
 from infra.state.row import Row, Value, stored
 from infra.state.turnstile import LOOK_EVERY_S, OpenWay, Turnstile
 from infra.tasks import to_the_end
@@ -39,18 +40,6 @@ SMALL_PAGE_BYTES = 1_024  # in memory, where most tables hold a few rows and the
 BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
 
 log = logging.getLogger("parley.state")
-_T = TypeVar("_T")
-_HINTS: Final[dict[int, tuple[type[StateError], str]]] = {
-    sqlite3.SQLITE_BUSY: (StateBusy, "another process has held the write lock for too long; look for one that hangs"),
-    sqlite3.SQLITE_LOCKED: (StateBusy, "another statement holds a table; try again"),
-    sqlite3.SQLITE_PERM: (StateUnwritable, "allow this user to read and write the file and its folder"),
-    sqlite3.SQLITE_READONLY: (StateUnwritable, "allow this user to write the file and its folder"),
-    sqlite3.SQLITE_CANTOPEN: (StateUnwritable, "the file or its folder cannot be opened; check path and permissions"),
-    sqlite3.SQLITE_IOERR: (StateUnwritable, "the disk refused; check its health, its space and its quota"),
-    sqlite3.SQLITE_FULL: (StateFull, "no space is left; free some on that disk, nothing was changed"),
-    sqlite3.SQLITE_CORRUPT: (StateCorrupt, "the file is damaged; restore a backup, or move it away to start anew"),
-    sqlite3.SQLITE_NOTADB: (StateCorrupt, "that is no SQLite database; move it away or name another file"),
-}
 
 
 @asynccontextmanager
@@ -60,6 +49,7 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
     Raises StateError: unwritable, damaged, another program's, newer than this program, or locked for BUSY_LIMIT_S.
     """
     try:
+        await asyncio.to_thread(soundness.check, path)  # first, so that a damaged file stays as it is
         await asyncio.to_thread(_make_private, path)
         known = await asyncio.to_thread(migrations.read)
         turnstile = Turnstile(path.with_name(f"{path.name}.next"))
@@ -67,12 +57,11 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
         raise StateUnwritable(f"{path}: {error.strerror}; check path and permissions") from error
     thread = WorkerThread("state")
     try:
-        db = await thread.call(partial(_done, path, partial(_connected, path)))
+        db = await thread.call(partial(done, path, partial(_connected, path)))
         try:
             state = SqliteState(db, path, clock, turnstile, thread)
             await state.prepare()
-            async with state.transaction() as tx:
-                await migrations.apply(tx, known, clock.now())
+            await _brought_up_to_date(state, path, known, clock)
             yield state
         finally:
             await to_the_end(thread.call(db.close))  # the last one to close writes all back into the file
@@ -85,13 +74,13 @@ async def open_state(path: Path, clock: Clock) -> AsyncIterator[State]:
 async def open_in_memory(clock: Clock, image: bytes | None = None) -> AsyncIterator["SqliteState"]:
     """A state that nobody else sees and that is gone when the block ends: empty, or a copy of another (its `image`)."""
     path = Path(":memory:")
-    db = _done(path, partial(_connected, path))
+    db = done(path, partial(_connected, path))
     try:
         state = SqliteState(db, path, clock, OpenWay(), WorkerThread("state"))
         if image is not None:
-            _done(path, partial(db.deserialize, image))
+            done(path, partial(db.deserialize, image))
         else:
-            _done(path, partial(db.execute, f"PRAGMA page_size = {SMALL_PAGE_BYTES}"))
+            done(path, partial(db.execute, f"PRAGMA page_size = {SMALL_PAGE_BYTES}"))
             async with state.transaction() as tx:
                 await migrations.apply(tx, await asyncio.to_thread(migrations.read), clock.now())
         yield state
@@ -110,6 +99,7 @@ class SqliteState:
         self._path = path
         self._clock = clock
         self._turnstile = turnstile
+        self._file = soundness.identity(path)  # None in memory
         self._commit_s = 0.0  # how long the disk has taken of late
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
@@ -124,10 +114,6 @@ class SqliteState:
         # FULL: a commit is on the disk before its events are published, so even lost power cannot undo what was said.
         await self._patiently("PRAGMA synchronous = FULL")
         await self._patiently(f"PRAGMA cache_size = -{CACHE_KIB}")
-        # Before anything is heard: with a damaged file each message would use up its tries.
-        found = str((await self._patiently("PRAGMA quick_check(1)", in_thread=True))[0][0])
-        if found != "ok":
-            raise StateCorrupt(f"{self._path}: {' '.join(found.split())}; {_HINTS[sqlite3.SQLITE_CORRUPT][1]}")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -153,11 +139,16 @@ class SqliteState:
 
     def image(self) -> bytes:
         """All of the database as it is now: what open_in_memory goes on from."""
-        return _done(self._path, self._db.serialize)
+        return done(self._path, self._db.serialize)
 
     def handling(self, event: Event[Any], step: str, stage: str = "router") -> AbstractAsyncContextManager[Unit]:
         """See State.handling."""
         return inbox.handling(self, self._clock, event, step, stage)
+
+    async def check(self, within_s: float) -> None:
+        """See State.check."""
+        if self._file is not None:
+            await asyncio.to_thread(soundness.check_same, self._path, self._file, within_s)
 
     def _roll_back(self) -> None:
         """What led to it is what the caller hears of: a disk that refuses this too is only noted."""
@@ -176,25 +167,23 @@ class SqliteState:
             await to_the_end(self._thread.call(self._end_timed))
 
     def _end(self) -> None:
-        _done(self._path, partial(self._db.execute, "COMMIT"))
+        done(self._path, partial(self._db.execute, "COMMIT"))
 
     def _end_timed(self) -> None:
         began = time.perf_counter()
         self._end()
         self._commit_s += COMMITS_WEIGHT * (time.perf_counter() - began - self._commit_s)
 
-    async def _patiently(self, sql: str, *, in_thread: bool = False) -> list[sqlite3.Row]:
+    async def _patiently(self, sql: str) -> list[sqlite3.Row]:
         """Run a statement that needs a lock, again and again until BUSY_LIMIT_S have passed."""
         loop = asyncio.get_running_loop()
         until = loop.time() + BUSY_LIMIT_S
         while True:
             try:
-                if in_thread:
-                    return await self._thread.call(lambda: self._db.execute(sql).fetchall())
                 return self._db.execute(sql).fetchall()
             except sqlite3.Error as error:
-                if _code(error) != sqlite3.SQLITE_BUSY or loop.time() >= until:
-                    raise _translated(error, self._path) from error
+                if code(error) != sqlite3.SQLITE_BUSY or loop.time() >= until:
+                    raise translated(error, self._path) from error
             await asyncio.sleep(LOOK_EVERY_S)
 
 
@@ -214,12 +203,12 @@ class _SqliteTransaction:
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         cursor = self._run(sql, values)
-        return [Row(dict(row)) for row in _done(self._path, cursor.fetchall)]
+        return [Row(dict(row)) for row in done(self._path, cursor.fetchall)]
 
     def _run(self, sql: str, values: tuple[Value, ...]) -> sqlite3.Cursor:
         if self.ended:
             raise StateMisused("the transaction has ended; use it inside its block only")
-        return _done(self._path, partial(self._db.execute, sql, _stored(values)))
+        return done(self._path, partial(self._db.execute, sql, _stored(values)))
 
     async def first(self, sql: str, *values: Value) -> Row | None:
         rows = await self.fetch(sql, *values)
@@ -230,6 +219,14 @@ def _stored(values: tuple[Value, ...]) -> list[str | int | float | bytes | None]
     return [stored(value) if isinstance(value, datetime) else value for value in values]
 
 
+async def _brought_up_to_date(state: State, path: Path, known: tuple[migrations.Migration, ...], clock: Clock) -> None:
+    try:
+        async with state.transaction() as tx:
+            await migrations.apply(tx, known, clock.now())
+    except (StateForeign, StateTooNew, MigrationChanged) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     # Used by one thread at a time: by the loop's, or, while that waits, by the state's own.
     db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1_000, check_same_thread=False)
@@ -237,25 +234,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _done(path: Path, work: Callable[[], _T]) -> _T:
-    """Do it; what sqlite3 raises is told as a StateError."""
-    try:
-        return work()
-    except sqlite3.Error as error:
-        raise _translated(error, path) from error
-
-
 def _make_private(path: Path) -> None:
     """Make the file, empty, before SQLite does: what people said is nobody else's to read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 when Python itself raised."""
-    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-def _translated(error: sqlite3.Error, path: Path) -> StateError:
-    kind, hint = _HINTS.get(_code(error), (StateMisused, "a mistake in the program's SQL"))
-    return kind(f"{path}: {error}; {hint}")

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import settings as configuration
+from infra import troubles
+from infra.bus.errors import BusUnavailable
 from infra.clock import SystemClock
 from pipeline import checkup
 from pipeline import topology as parts
@@ -48,8 +50,15 @@ def status(as_json: AsJson = False) -> None:
 
 async def _standing() -> Standing:
     settings = joined(configuration.load())
-    async with bus_of(settings) as bus:
-        return await standing_of(bus, settings)
+    now = SystemClock().now()
+    try:
+        async with bus_of(settings) as bus:
+            return await standing_of(bus, settings, now)
+    except BusUnavailable as error:
+        if settings.bus.url is None:  # none runs, and so has no trouble
+            raise
+        lately = [trouble.words for trouble in troubles.lately(settings.data_dir, now)]
+        raise BusUnavailable("; ".join((str(error), *lately))) from error
 
 
 def _show(standing: Standing) -> None:
@@ -63,7 +72,7 @@ def _show(standing: Standing) -> None:
         table.add_row(worker.name, pids or "none", str(worker.behind), str(worker.in_hand), counts)
     console.print(table)
     for problem in standing.wrong:
-        console.print(f"wrong   {problem}", markup=False)
+        console.print(f"wrong   {problem}", markup=False, soft_wrap=True)
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -1,6 +1,8 @@
-"""What a machine may do to `parley up`: crash in the middle of turns, and come back with a damaged file."""
+"""What a machine may do to `parley up`: crash in the middle of turns, damage its files, take its folders away."""
 
 import asyncio
+import json
+import shutil
 import signal
 import sqlite3
 import sys
@@ -13,8 +15,9 @@ import pytest
 from infra import instance
 from infra.bus.connection import Bus
 from infra.bus.delivery import Hop
+from infra.bus.errors import BusFull
 from infra.bus.server import BusAddress
-from pipeline import wiring
+from pipeline import topology, wiring
 from schemas import subjects
 from schemas.catalogue import decode
 from schemas.event import Event, Fact
@@ -100,11 +103,89 @@ async def test_a_damaged_state_is_told_at_the_start_and_loses_nothing_once_it_is
     refused = await asyncio.to_thread(lambda: parley.up().process.wait(120))
 
     assert refused == 3, parley.told
-    assert f"{wiring.STATE_FILE}: " in parley.told
-    assert "restore a backup, or move it away to start anew" in parley.told
+    [line] = parley.told.splitlines()  # no process was started
+    assert line.startswith(f"parley: {state}: the file is damaged")
+    assert "restore a backup (all of state.sqlite3*), or move those files away to begin anew" in line
     for path, content in files.items():
         path.write_bytes(content)
 
     await asyncio.to_thread(lambda: parley.up().ready())
 
     await all_completed(parley, turns, until)
+
+
+async def test_a_state_that_is_damaged_under_a_running_parley_is_told_by_all_who_are_asked(
+    new_parley: "Callable[..., Parley]", new_event: "NewEvent", until: "Until"
+) -> None:
+    parley = new_parley(PARLEY_TURN__TIMEOUT_S="120")
+    await asyncio.to_thread(lambda: parley.up().ready())
+    await asyncio.to_thread(parley.turn, "say", "note to buy milk", "--no-speech")
+    assert (await asyncio.to_thread(parley.command, "status")).returncode == 0
+    state = parley.data / wiring.STATE_FILE
+    with closing(sqlite3.connect(state)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = state.read_bytes()
+    state.write_bytes(b"\xff" * len(whole))
+
+    broken = f"no turn can be answered until Parley is ended and its state mended: {state}: the file is no database, "
+    mending = "; restore a backup (all of state.sqlite3*), or move those files away to begin anew"
+
+    async def neither_keeper_nor_router() -> bool:
+        standing = json.loads((await asyncio.to_thread(parley.command, "status", "--json")).stdout)
+        return not any(worker["processes"] for worker in standing["workers"] if worker["name"] in topology.OPEN_STATE)
+
+    await until(neither_keeper_nor_router)
+    for _ in range(2):  # while they are started again and again
+        told = await asyncio.to_thread(parley.command, "status")
+        [wrong] = [line for line in told.stdout.splitlines() if line.startswith("wrong")]
+        assert wrong.startswith(f"wrong   {broken}")
+        assert wrong.endswith(mending)
+        assert told.returncode == 1
+    refused = await asyncio.to_thread(parley.command, "say", "note to buy tea")
+    assert (refused.returncode, refused.stderr.count(broken)) == (4, 1)
+    assert "restart    keeper ended with status 65 (keeper: " in parley.told
+
+    turn = new_event(TextSubmitted(text="note to call mum"), speech=False)
+    async with bus_of(parley) as bus:
+
+        async def accepted_as_if_just_before() -> bool:
+            await bus.open_intake()
+            try:
+                await bus.say(turn, Hop("front-end"))
+            except BusFull:  # a keeper was started again just then, and has closed it
+                return False
+            return True
+
+        await until(accepted_as_if_just_before)
+    await asyncio.to_thread(parley.end)
+    for path in parley.data.glob(f"{wiring.STATE_FILE}*"):
+        path.unlink()
+    state.write_bytes(whole)
+    await asyncio.to_thread(lambda: parley.up().ready())
+
+    async with bus_of(parley) as bus:
+
+        async def ended() -> bool:
+            return turn.meta.turn in {event.meta.turn for event in await ends(bus)}
+
+        await until(ended)
+    assert (await asyncio.to_thread(parley.turn, "say", "thanks", "--no-speech"))["status"] == "completed"
+    assert (await asyncio.to_thread(parley.command, "status")).returncode == 0
+
+
+async def test_a_bus_whose_folder_is_removed_says_so_and_goes_on_with_an_empty_one(
+    new_parley: "Callable[..., Parley]",
+) -> None:
+    parley = new_parley()
+    await asyncio.to_thread(lambda: parley.up().ready())
+    await asyncio.to_thread(parley.turn, "say", "note to buy milk", "--no-speech")
+
+    await asyncio.to_thread(shutil.rmtree, parley.data / "nats")
+    why = f"has lost its folder {parley.data / 'nats'}, which was removed or moved while it ran"
+    await asyncio.to_thread(parley.wait_for, lambda: f"bus        {why}" in parley.told)
+
+    turn = await asyncio.to_thread(parley.turn, "say", "list my notes", "--no-speech")
+    assert turn["tasks"][0]["message"] == "You have 1 note: 'buy milk'."
+    told = await asyncio.to_thread(parley.command, "status")
+    assert f"wrong   the bus {why}" in told.stdout
+    assert "room" not in parley.told

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.processes import alive
-from pipeline import topology
+from pipeline import topology, wiring
 
 if TYPE_CHECKING:
     from tests.conftest import Parley
@@ -200,6 +200,26 @@ def test_gpt4all_without_its_model_is_one_line(new_parley: "NewParley") -> None:
     assert told.stderr.splitlines()[-1] == (
         "parley: engine: model: absent.gguf: No such file or directory; expected the path of a GGUF file"
     )
+
+
+@pytest.mark.parametrize("content", [b"these are my holiday pictures", bytes(100_000)], ids=["text", "zeros"])
+def test_a_state_that_is_no_database_is_one_line_and_nothing_is_started(
+    new_parley: "NewParley", content: bytes
+) -> None:
+    parley = new_parley()
+    parley.data.mkdir(parents=True)
+    state = parley.data / wiring.STATE_FILE
+    state.write_bytes(content)
+
+    refused = parley.command("up")
+
+    assert refused.returncode == 3
+    assert refused.stderr == (
+        f"parley: {state}: the file is no database, or its beginning is damaged; "
+        "restore a backup (all of state.sqlite3*), or move those files away to begin anew\n"
+    )
+    assert not (parley.data / "logs").exists()
+    assert state.read_bytes() == content
 
 
 def test_a_data_folder_that_cannot_be_one_is_one_line(new_parley: "NewParley") -> None:

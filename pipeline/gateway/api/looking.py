@@ -12,12 +12,10 @@ from infra.bus.errors import BusUnavailable
 from infra.event_log.port import QueryRefused
 from pipeline.gateway.given import Gateway
 from pipeline.logging_stage import ask_log
-from pipeline.standing import WorkerStanding, standing_of
-from pipeline.state_desk import SUMMARY, Question, StateNotAsked, ask_state
+from pipeline.standing import ASKED_WITHIN_S, WorkerStanding, standing_of
 
 FRESH_S: Final = 1.0
 LOOKED_WITHIN_S: Final = 5.0  # whoever probes gives up soon after
-ASKED_WITHIN_S: Final = 3.0  # state and log; more means that nobody who waits for them is served
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,13 @@ Looked = Annotated[Looking, Depends(looking)]
 
 async def _look(given: Gateway) -> Seen:
     bus, settings = given.bus, given.settings
-    standing, closed, state, log = await asyncio.gather(
-        standing_of(bus, settings), bus.why_intake_is_closed(), _state(given), _log(given)
+    standing, closed, log = await asyncio.gather(
+        standing_of(bus, settings, given.clock.now()), bus.why_intake_is_closed(), _log(given)
     )
     free_mb = (await asyncio.to_thread(shutil.disk_usage, settings.data_dir)).free >> 20
     disk_ok = free_mb >= settings.limits.room_min_mb
     wrong = [*standing.wrong]
     wrong += [] if disk_ok else [f"{free_mb} MiB are free on the disk; {settings.limits.room_min_mb} are needed"]
-    wrong += [] if state is None else [f"the state does not answer: {state}"]
     wrong += [] if log is None else [f"the log does not answer: {log}"]
     return Seen(
         bus_version=standing.bus_version,
@@ -88,22 +85,10 @@ async def _look(given: Gateway) -> Seen:
         intake_closed=closed,
         disk_free_mb=free_mb,
         disk_ok=disk_ok,
-        state=state,
+        state=standing.state,
         log=log,
         wrong=tuple(wrong),
     )
-
-
-async def _state(given: Gateway) -> str | None:
-    question = Question(user=given.settings.user, tenant=given.settings.tenant)
-    try:
-        async with asyncio.timeout(ASKED_WITHIN_S):
-            await ask_state(given.bus, SUMMARY, question)
-    except TimeoutError:
-        return f"no answer within {ASKED_WITHIN_S:.0f} s"
-    except (BusUnavailable, StateNotAsked) as error:
-        return str(error)
-    return None
 
 
 async def _log(given: Gateway) -> str | None:

@@ -4,12 +4,15 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from infra import troubles
 from infra.bus import server
+from infra.troubles import Trouble
 from pipeline import topology
 
 Cli = Callable[..., Result]
@@ -64,6 +67,22 @@ def test_a_bus_without_workers_is_told_as_wrong(cli: Cli, bus_address: object, m
     wrong = json.loads(result.stdout)["wrong"]
     assert "no keeper is running; start one with `parley stage keeper`" in wrong
     assert len([line for line in wrong if "is running" in line]) == len(topology.PROCESSES)
+
+
+def test_a_bus_that_does_not_come_back_is_told_with_its_reason(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.joining.JOIN_WITHIN_S", 0.0)
+    monkeypatch.setenv("PARLEY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("NATS_URL", f"nats://{server.HOST}:{server.free_port()}")
+    words = "the bus has lost its folder"
+    troubles.note(tmp_path, Trouble(name="bus", at=datetime.now(UTC), words=words))
+
+    result = cli("status")
+
+    assert result.exit_code == 3
+    assert result.stderr.startswith("parley: no bus at nats://127.0.0.1:")
+    assert result.stderr.endswith(f"; {words}\n")
 
 
 @pytest.fixture
