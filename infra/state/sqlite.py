@@ -37,7 +37,7 @@ QUICK_COMMIT_S = 0.001  # an SSD takes some 0.2 ms
 COMMITS_WEIGHT = 0.2  # of the newest commit in the mean
 CACHE_KIB = 512  # of pages: the system keeps the rest of the file in memory anyway, for all processes once
 SMALL_PAGE_BYTES = 1_024  # in memory, where most tables hold a few rows and the whole is copied often
-BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one, below a message's ack_wait
+BUSY_LIMIT_S = 20.0  # how long a transaction tries to begin: well above any honest one
 
 log = logging.getLogger("parley.state")
 
