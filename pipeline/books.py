@@ -20,8 +20,8 @@ class Words:
     said: list[Event[Fact]] = field(default_factory=list)
     unpublished: list[Outgoing] = field(default_factory=list)
     """All of those conversations' that nobody has noted as published: these, and what was written before them."""
-    submitted: dict[str, datetime] = field(default_factory=dict)
-    """When the turns that are opened here were submitted."""
+    accepted: dict[str, datetime] = field(default_factory=dict)
+    """When the turns that are opened here were accepted."""
     since_s: float = field(default_factory=time.monotonic)
     """When the books were opened for them."""
 

@@ -134,7 +134,8 @@ class Children:
         if status == os.EX_DATAERR:
             self._note(child.name, said.removeprefix(f"{child.name}: "), True)
         else:
-            words = f"{child.name} is started again and again, and {_how(status)}: {said} (see {child.log})"
+            why = f": {said}" if status > 0 else ""  # who was killed has said nothing of it
+            words = f"{child.name} has ended {child.failures} times of late, it {_how(status)}{why} (see {child.log})"
             self._note(child.name, words, False)
 
     async def stop(self, last: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ class Handling:
         self._stage = stage
         self._attempt = delivery.attempt
         self._incoming = delivery.headers.get(TRACEPARENT)
+        self._stored_at = delivery.stored_at
         self._received, self._began_ns = clock.now(), time.time_ns()
         self._heard: Meta | None = None
         self._spans: dict[str, HopSpan] = {}
@@ -43,17 +44,21 @@ class Handling:
             span.__exit__(kind, error, trace)
 
     def hears(self, meta: Meta) -> None:
-        """What the message is, once that has been read."""
-        self._heard, self.queue_ms = meta, ms_between(meta.time, self._received)
+        """What the message is, once that has been read.
+
+        It waits since the bus has it, where it is said to be older than that: front-ends have clocks of their own.
+        """
+        self._heard, self.queue_ms = meta, ms_between(max(meta.time, self._stored_at), self._received)
 
     @property
     def work_ms(self) -> float:
         """How long it has been worked on."""
         return ms_between(self._received, self._clock.now())
 
-    def hop(self, said: Event[Fact], waits_since: datetime | None = None) -> Hop:
-        """How `said` came to be said; a turn that is opened waits since it was submitted, also for its place."""
-        queue_ms = self.queue_ms if waits_since is None else ms_between(waits_since, self._received)
+    def hop(self, said: Event[Fact], accepted_at: datetime | None = None) -> Hop:
+        """How `said` came to be said; a turn that another one's end opens has waited since it was accepted."""
+        mine = self._heard is not None and self._heard.turn == said.meta.turn
+        queue_ms = self.queue_ms if mine or accepted_at is None else ms_between(accepted_at, self._received)
         work_ms = ms_between(self._received, said.meta.time)
         span = self._span(said.meta.turn)
         span.attributes |= {"parley.queue_ms": queue_ms, "parley.work_ms": work_ms}

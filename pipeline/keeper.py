@@ -173,7 +173,7 @@ class Keeper:
             if isinstance(fact, intake.AudioSubmitted)
             else said.TextTurnOpened(text=fact.text)
         )
-        tx.words.submitted[turn.turn] = submission.meta.time
+        tx.words.accepted[turn.turn] = turn.accepted_at
         await self._say(tx, submission, _OPENED, opened, number=turn.number, deadline=deadline)
 
     async def _stop_on_request(self, tx: Books, event: Event[Any], request: intake.InterruptRequested) -> None:

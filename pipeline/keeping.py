@@ -236,7 +236,7 @@ class Keeping:
         new = {event.meta.id for event in words.said}
         for event in self._with_earlier(words):
             if handling is not None and event.meta.id in new:
-                hop = handling.hop(event, words.submitted.get(event.meta.turn))
+                hop = handling.hop(event, words.accepted.get(event.meta.turn))
             else:  # written by somebody else, or because time is up
                 hop = Hop(event.meta.stage, traceparent=root(event.meta.turn))
             receipt = await self._bus.say(event, hop)

@@ -13,6 +13,7 @@ from infra.bus.errors import BusUnavailable
 from infra.settings import Settings, without_login
 from infra.troubles import Trouble
 from pipeline import engines, topology
+from pipeline.children import NEEDED
 from pipeline.presence import Present, who_is_there
 from pipeline.state_desk import SUMMARY, Question, StateNotAsked, ask_state
 from pipeline.state_watch import STATE_BROKEN
@@ -60,7 +61,7 @@ async def standing_of(bus: Bus, settings: Settings, now: datetime) -> Standing:
             counts.update(each.counts)
         workers.append(WorkerStanding(name, mine, behind, in_hand, dict(counts)))
     engine, engine_ok = await _engine(settings)
-    broken = _why_state_is_broken(lately, closed)
+    broken = _why_state_is_broken(lately, closed, present)
     wrong = [] if broken is None else [broken]
     wrong += [each.words for each in lately if not each.damaged_state]
     explained = {each.name for each in lately} | (frozenset() if broken is None else topology.OPEN_STATE)
@@ -74,15 +75,22 @@ async def standing_of(bus: Bus, settings: Settings, now: datetime) -> Standing:
 
 
 def _is_over(trouble: Trouble, present: Sequence[Present], now: datetime) -> bool:
-    """Whether its process has been started since and is well, for longer than until it meets its message again."""
+    """Whether its process has been started since and is well, for longer than until it meets its message again.
+
+    Bus and engine do not say that they are there: the bus answers whoever looks, and the engine is asked.
+    """
+    if trouble.name in NEEDED:
+        return now - trouble.at > WELL_AFTER
     again = [each for each in present if each.name == trouble.name and each.ready]
     return any(trouble.at < datetime.fromisoformat(each.since) < now - WELL_AFTER for each in again)
 
 
-def _why_state_is_broken(lately: Sequence[Trouble], closed: str | None) -> str | None:
-    """What a keeper said when it closed intake, or what one who has ended since said last."""
+def _why_state_is_broken(lately: Sequence[Trouble], closed: str | None, present: Sequence[Present]) -> str | None:
+    """What a keeper said when it closed intake, or what one who has ended since said last, unless one is well again."""
     if closed is not None and closed.startswith(STATE_BROKEN):
         return closed
+    if closed is None and any(each.ready for each in present if each.name == topology.KEEPER):
+        return None
     return next((f"{STATE_BROKEN}{each.words}" for each in lately if each.damaged_state), None)
 
 

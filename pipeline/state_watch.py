@@ -5,6 +5,7 @@ What was accepted until then waits in the bus, and is finished once the state is
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,6 +19,8 @@ from infra.tasks import cancelled
 STATE_BROKEN: Final = "no turn can be answered until Parley is ended and its state mended: "
 LOOK_EVERY_S: Final = 5.0
 LOOK_WITHIN_S: Final = 0.1  # some tens of MB: all of a usual file, and little of a process's time
+
+log = logging.getLogger("parley.state")
 
 
 @asynccontextmanager
@@ -52,3 +55,5 @@ async def _watch(state: State, found: Callable[[StateCorrupt], None]) -> None:
         except StateCorrupt as error:
             found(error)
             return
+        except Exception:
+            log.exception("the state could not be looked at; tried again")

@@ -15,7 +15,7 @@ Status = Literal["waiting", "open", "completed", "failed", "interrupted"]
 KEPT_FOR = timedelta(days=7)  # ended turns, so that a submission that comes again is known
 OPEN_MAX = 2_000  # turns that are told at once
 _TURN = "tenant = ? AND run = ? AND turn = ?"
-_COLUMNS = "turn, conversation, number, status, submission, speech, deadline, asked, reply, sentences"
+_COLUMNS = "turn, conversation, number, status, submission, speech, accepted_at, deadline, asked, reply, sentences"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Turn:
     status: str
     submission: bytes
     speech: bool
+    accepted_at: datetime
     deadline: datetime | None
     asked: str | None
     reply: str | None
@@ -201,6 +202,7 @@ def _turn(row: Row) -> Turn:
         status=row.text("status"),
         submission=row.blob("submission"),
         speech=row.flag("speech"),
+        accepted_at=row.moment("accepted_at"),
         deadline=row.maybe_moment("deadline"),
         asked=row.maybe_text("asked"),
         reply=row.maybe_text("reply"),

@@ -71,4 +71,4 @@ async def test_one_end_is_no_trouble_the_next_one_is(tmp_path: Path, until: "Unt
 
     name, words, damaged_state = noted[0]
     assert (name, damaged_state, len(noted)) == ("router", False, 2)
-    assert words.startswith("router is started again and again, and ended with status 1: router: /data/state: the file")
+    assert words.startswith("router has ended 2 times of late, it ended with status 1: router: /data/state: the file")

@@ -86,6 +86,31 @@ async def test_a_damaged_state_is_one_line(bus: Bus, settings: Settings, now: Se
 
 
 @pytest.mark.usefixtures("all_but_keeper")
+async def test_a_state_that_was_mended_is_damaged_no_more(bus: Bus, settings: Settings, now: SetClock) -> None:
+    for name in sorted(topology.OPEN_STATE):
+        ended(settings, now, DAMAGED, damaged_state=True, name=name)
+    now.at += timedelta(seconds=1)
+    await present(bus, topology.KEEPER, now)
+
+    standing = await standing_of(bus, settings, now.now())
+
+    assert not [words for words in standing.wrong if DAMAGED in words]
+
+
+@pytest.mark.usefixtures("all_but_keeper")
+async def test_a_bus_that_is_back_is_told_of_until_it_has_been_well(
+    bus: Bus, settings: Settings, now: SetClock
+) -> None:
+    ended(settings, now, "the bus has lost its folder", name="bus")
+
+    soon = await standing_of(bus, settings, now.now() + WELL_AFTER)
+    later = await standing_of(bus, settings, now.now() + WELL_AFTER + timedelta(seconds=1))
+
+    assert "the bus has lost its folder" in soon.wrong
+    assert "the bus has lost its folder" not in later.wrong
+
+
+@pytest.mark.usefixtures("all_but_keeper")
 async def test_what_is_over_is_told_no_more(bus: Bus, settings: Settings, now: SetClock) -> None:
     ended(settings, now, "router is started again and again", name="router")
     now.at += timedelta(seconds=1)

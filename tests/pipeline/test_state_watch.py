@@ -60,6 +60,29 @@ async def test_a_whole_one_is_looked_at_again_and_again_while_it_is_written(
     assert found == []
 
 
+async def test_a_look_that_fails_is_not_the_last_one(
+    state_file: Path, until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[StateCorrupt] = []
+    async with open_state(state_file, SystemClock()) as state:
+        check, looks = state.check, 0
+
+        async def look(within_s: float) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                raise OSError("stale file handle")
+            await check(within_s)
+
+        monkeypatch.setattr(state, "check", look)
+        async with watched(state, found.append):
+            await until(lambda: looks >= 2)
+            await asyncio.to_thread(state_file.unlink)
+            await until(lambda: found)
+
+    assert len(found) == 1
+
+
 async def test_a_state_in_memory_cannot_be_harmed() -> None:
     async with open_in_memory(SystemClock()) as state:
         await state.check(1.0)

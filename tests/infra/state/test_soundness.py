@@ -44,6 +44,7 @@ HARM: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda whole: bytes(len(whole)),
     "without its end": lambda whole: whole[: 5 * PAGE_BYTES],
     "without its beginning": lambda whole: bytes(PAGE_BYTES) + whole[PAGE_BYTES:],
+    "a letter of a table's name": lambda whole: whole.replace(b"tablelines", b"table\xffines"),
     "a page in its middle": lambda whole: whole[: 20 * PAGE_BYTES] + b"\xff" * PAGE_BYTES + whole[21 * PAGE_BYTES :],
 }
 
@@ -64,7 +65,7 @@ def test_a_file_that_is_not_whole_is_refused_and_left_as_it_is(
     assert rows.read_bytes() == harmed
 
 
-@pytest.mark.parametrize("gone", ["missing", "empty"])
+@pytest.mark.parametrize("gone", ["missing", "empty", "but for a byte"])
 def test_what_was_written_last_is_not_thrown_away_because_its_file_is_gone(
     rows: Path, clock: SetClock, gone: str
 ) -> None:
@@ -74,9 +75,10 @@ def test_what_was_written_last_is_not_thrown_away_because_its_file_is_gone(
         newest = beside(rows).read_bytes()  # before the last one to close writes it back
     assert newest
     beside(rows).write_bytes(newest)
-    rows.unlink() if gone == "missing" else rows.write_bytes(b"")
+    rows.unlink() if gone == "missing" else rows.write_bytes(b"" if gone == "empty" else b"S")
+    told = "missing" if gone == "missing" else "empty"
 
-    with pytest.raises(StateCorrupt, match=rf"the file is {gone}, but state\.db-wal, which belongs to it, is there"):
+    with pytest.raises(StateCorrupt, match=rf"the file is {told}, but state\.db-wal, which belongs to it, is there"):
         asyncio.run(opened(rows, clock))
 
     assert beside(rows).read_bytes() == newest
