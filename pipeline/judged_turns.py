@@ -15,7 +15,7 @@ from schemas.catalogue import arrived
 from schemas.chat import ReplyGenerated
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
-from schemas.turns import SpeechTurnOpened, TextTurnOpened
+from schemas.turns import OPENINGS
 
 SQL: Final = """
 SELECT id, type, conversation, "user", number, time, time_zone, speech,
@@ -24,7 +24,6 @@ SELECT id, type, conversation, "user", number, time, time_zone, speech,
 FROM events
 WHERE tenant = $tenant AND run = $run AND turn = $turn AND type IN ('TextTurnOpened', 'SpeechTurnOpened')
 LIMIT 1"""
-_OPENINGS: Final = (TextTurnOpened, SpeechTurnOpened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ async def find(bus: Bus, tenant: str, run: str, turn: str) -> Judged | None:
 
 
 def _judged(events: list[Event[Fact]]) -> Judged | None:
-    opened = next((event.meta for event in events if isinstance(event.fact, _OPENINGS)), None)
+    opened = next((event.meta for event in events if isinstance(event.fact, OPENINGS)), None)
     if opened is None:
         return None
     replies = [len(event.fact.candidates) for event in events if isinstance(event.fact, ReplyGenerated)]

@@ -18,7 +18,7 @@ from schemas.catalogue import arrived, decode
 from schemas.errors import SchemaError
 from schemas.event import Event, Fact, Meta
 from schemas.ids import LIVE_RUN, Tenant, TurnId
-from schemas.turns import SpeechTurnOpened, TextTurnOpened, TurnFailed, TurnInterrupted
+from schemas.turns import OPENINGS, TurnFailed, TurnInterrupted
 
 _META: Final = tuple(Meta.model_fields)
 _COLUMNS: Final = ", ".join(f'"{name}"' for name in _META)
@@ -79,7 +79,7 @@ def _from_its_beginning(told: list[Told]) -> FollowedTurn | None:
 def _begins(event: Event[Fact]) -> bool:
     """The keeper gives a turn its deadline when it opens it: an end without one is that of a turn that never was."""
     ends_unopened = isinstance(event.fact, TurnFailed | TurnInterrupted) and event.meta.deadline is None
-    return ends_unopened or isinstance(event.fact, TextTurnOpened | SpeechTurnOpened)
+    return ends_unopened or isinstance(event.fact, OPENINGS)
 
 
 def _told(rows: Iterable[dict[str, Json]]) -> Iterable[Told]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from infra.event_log.port import Json, Table
+from schemas.turns import OPENINGS
 
 SQL: Final = (
     "SELECT stage, cause, type, time, queue_ms, work_ms, attempt, payload FROM events "
@@ -18,7 +19,7 @@ SQL: Final = (
     "ORDER BY stream_seq"
 )
 
-_OPENINGS: Final = frozenset({"TextTurnOpened", "SpeechTurnOpened"})
+_OPENINGS: Final = frozenset(fact.__name__ for fact in OPENINGS)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """The life of a turn, as the keeper tells it: opened once, then ended once as completed, failed or interrupted."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,10 @@ class SpeechTurnOpened(Fact):
 
     once: ClassVar[bool] = True
     audio: Blob
+
+
+OPENINGS: Final = (TextTurnOpened, SpeechTurnOpened)
+"""What a turn that was opened begins with, one or the other."""
 
 
 class TurnEnd(Fact):

@@ -21,16 +21,15 @@ from schemas.history import HistoryForgotten
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
 from schemas.tasks import ReminderDue, TaskCompleted
-from schemas.turns import SpeechTurnOpened, TextTurnOpened, TurnCompleted, TurnFailed, TurnInterrupted
+from schemas.turns import OPENINGS, TurnCompleted, TurnFailed, TurnInterrupted
 
 PAGE_ROWS: Final = 800  # at first: less once an answer did not fit
 IDS_A_QUESTION: Final = 150
 HOUR: Final = timedelta(hours=1)
 HOURS_A_PAGE: Final = 5_000
-OPENED: Final = (TextTurnOpened, SpeechTurnOpened)
 ENDS: Final = (TurnCompleted, TurnFailed, TurnInterrupted)
 TOLD: Final = (
-    *OPENED,
+    *OPENINGS,
     TranscriptReady,
     IntentClassified,
     TaskCompleted,

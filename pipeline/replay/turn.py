@@ -18,7 +18,6 @@ from infra.state.sqlite import open_in_memory
 from infra.telemetry import root
 from pipeline import retry
 from pipeline.dead_letters import FAILED_INDEX, failure_of
-from pipeline.replay.logged import OPENED
 from pipeline.replay.stages import ROUTER, Bench, Stages
 from pipeline.replay.works import Work
 from pipeline.topology import KEEPER, STAGE_NAMES
@@ -30,7 +29,7 @@ from schemas.ids import EventId, event_id
 from schemas.replay import TurnReplayed
 from schemas.speech import ApologySpoken, SpeechReady
 from schemas.tasks import ReminderDue, TaskCompleted
-from schemas.turns import StageFailed, TurnCompleted, TurnEnd
+from schemas.turns import OPENINGS, StageFailed, TurnCompleted, TurnEnd
 from stages.router.stage import RouterGiven
 
 NAME: Final = "replay"
@@ -117,7 +116,7 @@ class ReplayedTurn:
         kept = [
             event
             for event in self.work.events
-            if isinstance(event.fact, OPENED)
+            if isinstance(event.fact, OPENINGS)
             or (event.meta.stage in before and not isinstance(event.fact, _AFTERWARDS))
         ]
         opened = self.work.opened or kept[0]

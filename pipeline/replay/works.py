@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
 from pipeline.replay.folding import Folding
-from pipeline.replay.logged import ENDS, OPENED, LoggedEvents, Unreadable
+from pipeline.replay.logged import ENDS, LoggedEvents, Unreadable
 from schemas.event import Event, Fact
 from schemas.intents import IntentClassified
 from schemas.speech import TranscriptReady
-from schemas.turns import TextTurnOpened
+from schemas.turns import OPENINGS, TextTurnOpened
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Work:
     @property
     def opened(self) -> Event[Fact] | None:
         """How it began."""
-        return next((event for event in self.events if isinstance(event.fact, OPENED)), None)
+        return next((event for event in self.events if isinstance(event.fact, OPENINGS)), None)
 
 
 @dataclass(frozen=True, slots=True)

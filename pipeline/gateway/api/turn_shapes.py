@@ -12,7 +12,7 @@ from schemas.chat import EngineUse, ReplyGenerated, ReplyRequested
 from schemas.intents import Intent, IntentClassified, IntentLabel, Slots
 from schemas.speech import ApologySpoken, SpeechReady, TranscriptReady
 from schemas.tasks import TaskCompleted, TaskOutcome
-from schemas.turns import FailureCode, FeedbackRecorded, SpeechTurnOpened, TextTurnOpened, TurnEnd, TurnFailed
+from schemas.turns import OPENINGS, FailureCode, FeedbackRecorded, SpeechTurnOpened, TextTurnOpened, TurnEnd, TurnFailed
 
 UNOPENED: Final = "Null of a turn that ended before it was opened: refused, or stopped while it waited."
 Status = Literal["open", "completed", "failed", "interrupted"]
@@ -154,7 +154,7 @@ class TurnTold(BaseModel):
 
 def turn_told(turn: FollowedTurn) -> TurnTold:
     """All of it."""
-    opened = next((t.event for t in turn.told if isinstance(t.event.fact, TextTurnOpened | SpeechTurnOpened)), None)
+    opened = next((t.event for t in turn.told if isinstance(t.event.fact, OPENINGS)), None)
     end = turn.ended
     ended = next((t.event.meta for t in turn.told if t.event.fact is end), None)
     requested, generated = turn.last(ReplyRequested), turn.last(ReplyGenerated)
