@@ -15,6 +15,7 @@ import duckdb
 
 from infra.event_log.port import LogBusy, LogLimits, LogMissing, LogUnreadable, archive_folder
 
+_LOG = "log"  # what the file is called in SQL
 _LOCK_OWNER = re.compile(r"\(PID (\d+)\)")
 
 # What happens in the database, by name, so that nobody else needs the library to tell one from another.
@@ -92,7 +93,9 @@ class Connection:
 
     def sibling(self) -> "Connection":
         """Another connection to the same open file, for another thread."""
-        return Connection(self._raw.cursor())
+        raw = self._raw.cursor()
+        raw.execute(f"USE {_LOG}")
+        return Connection(raw)
 
     def interrupt(self) -> None:
         """Stop what is running; does nothing when nothing is. May be called from any thread."""
@@ -111,7 +114,7 @@ class Connection:
         self.close()
         self._raw = connect(path, limits, read_only=False)._raw
         for sibling in siblings:
-            sibling._raw = self._raw.cursor()
+            sibling._raw = self.sibling()._raw
 
 
 def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
@@ -124,6 +127,7 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
     if read_only and not path.exists():
         raise LogMissing(path)
     config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": f"{path}.tmp",
         "memory_limit": f"{limits.memory_mb}MB",
         "max_temp_directory_size": f"{limits.spill_mb}MB",
         "threads": limits.threads,
@@ -131,19 +135,14 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
         "python_enable_replacements": False,  # otherwise a name in SQL finds variables of this program
         "autoinstall_known_extensions": False,
     }
+    raw = duckdb.connect(":memory:", config=config)
     try:
-        raw = duckdb.connect(str(path), read_only=read_only, config=config)
-    except duckdb.ConnectionException as error:  # opened differently by this very process
-        raise LogBusy(path, None) from error
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            owner = _LOCK_OWNER.search(str(error))
-            raise LogBusy(path, int(owner[1]) if owner else None) from error
-        raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
-    except duckdb.Error as error:
-        raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
+        _attach(raw, path, f"ROW_GROUP_SIZE {limits.group_rows}{', READ_ONLY' if read_only else ''}")
+    except BaseException:
+        raw.close()
+        raise
     connection = Connection(raw)
-    archive = str(archive_folder(path)).replace("'", "''")
+    archive = _escaped(archive_folder(path))
     connection.script(
         f"""
         LOAD icu;
@@ -154,6 +153,26 @@ def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
         """
     )
     return connection
+
+
+def _attach(raw: duckdb.DuckDBPyConnection, path: Path, options: str) -> None:
+    """Attached, not opened, because the number of rows in a group is an option of this statement only, each time."""
+    try:
+        raw.execute(f"ATTACH '{_escaped(path)}' AS {_LOG} ({options})")
+        raw.execute(f"USE {_LOG}")
+    except duckdb.ResourceInUseException as error:  # by this very process
+        raise LogBusy(path, None) from error
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            owner = _LOCK_OWNER.search(str(error))
+            raise LogBusy(path, int(owner[1]) if owner else None) from error
+        raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
+    except duckdb.Error as error:
+        raise LogUnreadable(f"{path}: {error}; name another file for the event log or move this one away") from error
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 class Parser:

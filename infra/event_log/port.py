@@ -110,16 +110,22 @@ class LogLimits:
     threads: int = 1
     """For one statement. With one, a question runs in its reader's own thread, which lets others go first; more make
     a single question faster, in threads that compete with ingest (on 2 cores: 2.8k instead of 11k rows a second)."""
-    unsaved_kb: int = 1_024
+    unsaved_kb: int = 8_192
     """So much of the newest rows DuckDB keeps in memory, and must read again after a crash, before it writes them into
-    the file. With its own 16 MB the process swings by 15 MB; a sixteenth costs two thirds more writing, no time."""
-    renew_rows: int = 20_000
+    the file by itself. More than comes between two renewals, which write them too: what it keeps of what it wrote goes
+    with the file's closing only, and was up to 60 MB."""
+    group_rows: int = 16_384
+    """DuckDB compresses so many rows at once, and all of the last group anew whenever it writes. With its own 122,880
+    the process needs 210 MB instead of 75 for that, 1.6 s where both cores are busy, and a third more disk."""
+    renew_rows: int = 8_000
     """After so many new rows the file is closed and opened anew: DuckDB gives back what it has kept of what it read
     and wrote only then (some 90 bytes a row, and 5 KB for each batch). It takes some 35 ms."""
     renew_calm_rows: int = 4_000
-    """The same after a batch of fewer than `calm_rows`, which means that ingest is not behind and has the time: of the
-    20,000 the process swings by 10 MB, a sixth of what it has."""
+    """The same after a batch of fewer than `calm_rows`, which means that ingest is not behind and has the time."""
     calm_rows: int = 1_000
+    rest_rows: int = 500
+    rest_s: float = 10.0
+    """The same when nothing has been written for so long, if there were so many rows: a log at rest keeps little."""
     readers: int = 4  # questions that are answered at once; more wait, and the wait counts
     ask_rows: int = 10_000
     ask_bytes: int = 8 << 20  # of one answer as JSON

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from scripts.bench.loading.figures import GROWTH_MAX, Growth, Percentiles, Rate, any_broken
+from scripts.bench.loading.figures import Growth, Percentiles, Rate, any_broken
 from scripts.bench.loading.processes import Memory
 from scripts.bench.ordeal.house import House
 
@@ -42,11 +42,17 @@ def rates(found: Sequence[Rate]) -> str:
     return "\n".join(lines)
 
 
-def memory(found: Sequence[Growth], before: int, after: int) -> str:
-    """Each process at the two moments."""
-    head = f"{'memory, MiB':18}{f'own at {before}':>14}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
+def memory(how: str, found: Sequence[Growth], before: int, after: int, growth_max: float | None = None) -> str:
+    """Each process at the two moments, and whether it has grown by more than is promised, if anything is."""
+    head = f"{f'{how}, MiB':18}{f'own at {before}':>14}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
     head += f"{f'between, at {before}':>20}{f'at {after}':>14}{f'RSS at {before}':>14}{f'at {after}':>10}"
-    return "\n".join([head, *map(_grown, found)])
+    lines = [_grown(each) for each in found]
+    if growth_max is not None:
+        lines = [
+            f"{line}{f'  WRONG: more than {growth_max:.0%}' if each.too_much else ''}"
+            for line, each in zip(lines, found, strict=True)
+        ]
+    return "\n".join([head, *lines])
 
 
 def _grown(found: Growth) -> str:
@@ -56,7 +62,6 @@ def _grown(found: Growth) -> str:
         f"{found.ratio:8.3f}{found.bytes_a_turn:14.0f}"
         f"{_between(before):>20}{_between(after):>14}"
         f"{_mib(before.resident_bytes, 14)}{_mib(after.resident_bytes, 10)}"
-        f"{f'  WRONG: more than {GROWTH_MAX:.0%}' if found.too_much else ''}"
     )
 
 
@@ -68,16 +73,27 @@ def _mib(size_bytes: int, width: int) -> str:
     return f"{size_bytes / _MIB:{width}.1f}"
 
 
-def as_json(found: Sequence[Rate], grown: Sequence[Growth], samples: Mapping[int, Any], good: bool) -> str:
+def as_json(
+    found: Sequence[Rate],
+    at_work: Sequence[Growth],
+    at_rest: Sequence[Growth],
+    samples: Mapping[int, Any],
+    good: bool,
+) -> str:
     """Everything."""
     return json.dumps(
         {
             "good": good,
             "rates": [{**asdict(each), "turns_hz": each.turns_hz} for each in found],
-            "memory": [{**asdict(g), "ratio": g.ratio, "bytes_a_turn": g.bytes_a_turn} for g in grown],
+            "memory": _growths(at_work),
+            "memory_at_rest": _growths(at_rest),
             "memory_samples": {turns: {n: asdict(m) for n, m in each.items()} for turns, each in samples.items()},
         }
     )
+
+
+def _growths(found: Sequence[Growth]) -> list[dict[str, Any]]:
+    return [{**asdict(each), "ratio": each.ratio, "bytes_a_turn": each.bytes_a_turn} for each in found]
 
 
 def _three(found: Percentiles) -> str:

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from infra.clock import SetClock
 from infra.event_log import duck, migrations
-from infra.event_log.log import EventLog, open_log, open_read_only
+from infra.event_log.log import EventLog, LogReader, open_log, open_read_only
 from infra.event_log.migrations import Migration
 from infra.event_log.port import Batch, LogBusy, LogLimits, LogMissing, LogUnreadable, QueryRefused
 from schemas.event import Event, Fact
@@ -47,9 +47,12 @@ async def test_another_process_is_told_who_owns_the_log_and_whom_to_ask(how: str
     assert "ask the owner over the bus" in told
 
 
-async def test_the_same_process_is_told_so_too(log: EventLog, path: Path) -> None:
+@pytest.mark.parametrize("opening", [open_log, open_read_only])
+async def test_the_same_process_is_told_so_too(
+    opening: Callable[[Path], Awaitable[LogReader]], log: EventLog, path: Path
+) -> None:
     with pytest.raises(LogBusy, match="another connection of this process"):
-        await open_read_only(path)
+        await opening(path)
 
 
 async def test_two_readers_in_two_processes_read_what_an_owner_left(
@@ -159,6 +162,49 @@ def test_migrations_that_are_not_numbered_one_by_one_are_refused(names: list[str
         (tmp_path / f"{name}.sql").write_text("SELECT 1")
     with pytest.raises(LogUnreadable):
         migrations.tables(tmp_path)
+
+
+def test_rows_are_compressed_in_small_groups_also_in_a_file_that_has_large_ones(tmp_path: Path) -> None:
+    """Whenever DuckDB writes, it holds all of the last group in memory: of its own 122,880 rows some 200 MB."""
+    path = tmp_path / "log.duckdb"
+    _rows_added(path, 5_000, LogLimits(group_rows=122_880))
+    assert _groups(path) == [5_000]
+
+    for _ in range(2):
+        _rows_added(path, 3_000, LogLimits(group_rows=2_048))
+
+    assert _groups(path)[0] == 5_000
+    assert sum(_groups(path)) == 11_000
+    assert max(_groups(path)[1:]) <= 2_048
+
+
+def _rows_added(path: Path, count: int, limits: LogLimits) -> None:
+    connection = duck.connect(path, limits, read_only=False)
+    connection.run("CREATE TABLE IF NOT EXISTS numbers (number INTEGER)")
+    connection.run("INSERT INTO numbers SELECT range FROM range($count)", {"count": count})
+    connection.close()
+
+
+def _groups(path: Path) -> list[int]:
+    """How many rows there are in each."""
+    connection = duck.connect(path, LogLimits(), read_only=True)
+    found = connection.run(
+        "SELECT sum(count)::INTEGER FROM pragma_storage_info('numbers') WHERE segment_type = 'INTEGER' "
+        "GROUP BY row_group_id ORDER BY row_group_id"
+    )
+    connection.close()
+    return [count for (count,) in found if isinstance(count, int)]
+
+
+@pytest.mark.parametrize(
+    "name", ['it\'s "mine".duckdb', "memory.duckdb", "select.duckdb", "ohne-Endung", "a b;c.duckdb"]
+)
+async def test_a_file_may_be_called_anything(name: str, tmp_path: Path) -> None:
+    async with await open_log(tmp_path / name) as log:
+        assert (await log.ask("SELECT count(*) FROM events")).rows == ((0,),)
+    async with await open_read_only(tmp_path / name) as reader:
+        assert (await reader.ask("SELECT current_database(), count(*) FROM events")).rows == (("log", 0),)
+    assert (tmp_path / name).is_file()
 
 
 def written(path: Path, tables: tuple[Migration, ...], clock: SetClock, views: str | None = None) -> None:
