@@ -5,9 +5,10 @@ events go through the outbox, so a keeper may be killed at any point and another
 """
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from infra.clock import Clock, made_at
@@ -24,6 +25,7 @@ from schemas import turns as said
 from schemas.catalogue import decode
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
+from schemas.ids import TurnId
 from schemas.tasks import TaskCompleted
 
 NAME: Final = "keeper"
@@ -122,13 +124,22 @@ class Keeper:
                 await self._fail(tx, stand_in, failure.code, failure)
         return tx.words
 
-    async def sweep(self) -> Words:
-        """End open turns whose time is up; no deadline lies further ahead than a turn may take, whatever clocks do."""
+    async def overdue(self) -> list[Meta]:
+        """The open turns whose time is up, as far as one sweep ends them."""
+        async with self._state.transaction() as tx:
+            return [_submission(turn).meta for turn in await turns.overdue(tx, self._clock.now(), SWEEP_BATCH)]
+
+    async def sweep(self, got_to: Mapping[TurnId, str] = MappingProxyType({})) -> Words:
+        """End open turns whose time is up; no deadline lies further ahead than a turn may take, whatever clocks do.
+
+        `got_to`: how far each had come, for whoever wants to know why it took so long.
+        """
         now = self._clock.now()
         async with self._books() as tx:
             await turns.shorten(tx, now + self._turn_timeout)
             for turn in await turns.overdue(tx, now, SWEEP_BATCH):
-                await self._fail(tx, _submission(turn), "deadline", None)
+                submission = _submission(turn)
+                await self._fail(tx, submission, "deadline", None, error=got_to.get(submission.meta.turn_id))
         return tx.words
 
     @asynccontextmanager
@@ -267,12 +278,13 @@ class Keeper:
         code: said.FailureCode,
         failure: said.StageFailed | None,
         wait_s: int | None = None,
+        error: str | None = None,
     ) -> None:
         turn = await turns.find(tx, submission.meta)
         if turn is None or turn.status not in ("open", "waiting"):
             return
         done = await _done_in(tx, submission.meta) if turn.status == "open" else ()
-        fact = failed(code, failure, done, wait_s)
+        fact = failed(code, failure, done, wait_s, error)
         await self._end(tx, turn, "failed", fact, "")
         if turn.speech:
             wanted = said.ApologyRequested(text=fact.message)

@@ -28,6 +28,7 @@ from pipeline.counts import Counts
 from pipeline.handling import Handling
 from pipeline.heartbeat import Heartbeat
 from pipeline.keeper import Keeper
+from pipeline.last_told import last_told
 from pipeline.patience import PASSING, patiently
 from schemas import subjects
 from schemas.catalogue import OPEN_NO_TURN, REQUESTS, TURN_SUBMISSIONS, arrived, decode
@@ -264,7 +265,8 @@ class Keeping:
             await asyncio.sleep(SWEEP_EVERY_S)
             try:
                 await self._settle()
-                await self._publish(await self._rules.sweep())
+                got_to = await last_told(self._bus, await self._rules.overdue())
+                await self._publish(await self._rules.sweep(got_to))
                 await self._relay(self._clock.now())
                 for chore in self._chores:
                     await chore.look()

@@ -107,14 +107,18 @@ _FROM_THE_PERSON: Final = ("meta.time_zone",)  # of "invalid": what the person g
 
 
 def failed(
-    code: FailureCode, failure: StageFailed | None, done: Sequence[str] = (), wait_s: int | None = None
+    code: FailureCode,
+    failure: StageFailed | None,
+    done: Sequence[str] = (),
+    wait_s: int | None = None,
+    error: str | None = None,
 ) -> TurnFailed:
     """The end of a turn without a reply. `done`: what its skills had done by then, in their words.
 
-    `wait_s`: after so many seconds the person may try again.
+    `wait_s`: after so many seconds the person may try again. `error`: what is known where no stage has failed.
     """
     message = DONE_THEN_FAILED.format(" ".join(done)) if done else _sorry(code, failure).format(wait=_spoken(wait_s))
-    fact = TurnFailed(code=code, message=message, done=tuple(done))
+    fact = TurnFailed(code=code, message=message, error=error, done=tuple(done))
     if failure is None:
         return fact
     details: dict[str, str | None] = {"stage": failure.failed_stage, "error": f"{failure.error}: {failure.message}"}

@@ -122,6 +122,15 @@ class Reading:
             except NotFoundError:
                 return 0
 
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """The last message on a subject, which may hold wildcards; None when there is none."""
+        with reaching(stream):
+            try:
+                raw = await self.js.get_last_msg(stream, subject)
+            except NotFoundError:
+                return None
+        return Stored(raw.subject or "", raw.data or b"", raw.headers or {})
+
     async def began(self, stream: str) -> datetime:
         """When a stream was made: places in it mean nothing in one that was made at another time."""
         with reaching(stream):

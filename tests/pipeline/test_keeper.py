@@ -14,6 +14,7 @@ from infra.state.port import State
 from infra.state.scope import Scope, scope_of
 from infra.state.sqlite import open_state
 from pipeline.keeper import APOLOGY_WITHIN, Keeper
+from pipeline.turn_ends import SORRY
 from pipeline.turn_limits import WAITING_MAX
 from schemas.errors import InvalidField
 from schemas.event import Event, Fact, Meta
@@ -355,11 +356,16 @@ async def test_a_turn_whose_deadline_has_passed_fails_and_the_next_one_opens(
     assert (await keeper.sweep()).said == []
     clock.at += timedelta(seconds=1)
 
-    failed, opened = (await keeper.sweep()).said
+    [late] = await keeper.overdue()
+    assert late.turn == first.meta.turn
+
+    failed, opened = (await keeper.sweep({late.turn_id: "how far it came"})).said
 
     assert isinstance(failed.fact, TurnFailed)
-    assert failed.fact.code == "deadline"
+    assert (failed.fact.code, failed.fact.error) == ("deadline", "how far it came")
+    assert failed.fact.message == SORRY["deadline"], "which people hear"
     assert opened.fact == TextTurnOpened(text="two")
+    assert await keeper.overdue() == []
     assert (await keeper.sweep()).said == []
     assert await remembered(state, first) == [], "nothing was answered"
 

@@ -214,7 +214,9 @@ async def test_a_turn_that_nobody_works_on_is_ended_by_its_deadline(
         await bus.say(turn, FRONT)
         ended = await told(bus, turn, TurnFailed)
 
-    assert ended.fact.code == "deadline"  # type: ignore[attr-defined]  # a TurnFailed
+    assert isinstance(ended.fact, TurnFailed)
+    assert ended.fact.code == "deadline"
+    assert ended.fact.error == "DeadlinePassed: TextTurnOpened by keeper was the last that was told of it"
 
 
 @pytest.mark.parametrize(
