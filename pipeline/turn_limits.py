@@ -27,7 +27,8 @@ class Refusal:
 async def refusal_of(tx: Transaction, meta: Meta, now: datetime, turns_per_minute: int | None) -> Refusal | None:
     """Which limit the turn is beyond, and what the person is told; None when it is taken."""
     if await turns.waiting(tx, meta) >= WAITING_MAX:
-        return Refusal("busy")
+        limit = f"at most {WAITING_MAX} turns of one conversation that wait for their time; try again after a reply"
+        return Refusal("busy", _failure("busy", "ConversationBusy", "conversation", f"more than {WAITING_MAX}", limit))
     if turns_per_minute is None or meta.run != LIVE_RUN:  # a replay goes as fast as it can
         return None
     taken = await turns.taken_at(tx, meta, turns_per_minute)
@@ -36,6 +37,10 @@ async def refusal_of(tx: Transaction, meta: Meta, now: datetime, turns_per_minut
         return None
     wait_s = math.ceil(wait.total_seconds())
     limit = f"at most {turns_per_minute} turns a minute; try again in {wait_s} s"
-    told = {"field": "turns_per_minute", "value": f"more than {turns_per_minute}", "expected": limit}
-    failure = StageFailed(failed_stage="keeper", error="TooManyTurns", message=limit, code="too-many", tries=1, **told)
+    failure = _failure("too-many", "TooManyTurns", "turns_per_minute", f"more than {turns_per_minute}", limit)
     return Refusal("too-many", failure, wait_s)
+
+
+def _failure(code: FailureCode, error: str, field: str, value: str, limit: str) -> StageFailed:
+    told = {"field": field, "value": value, "expected": limit}
+    return StageFailed(failed_stage="keeper", error=error, message=limit, code=code, tries=1, **told)

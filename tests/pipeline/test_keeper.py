@@ -409,7 +409,11 @@ async def test_a_conversation_in_which_too_much_waits_is_told_that_it_is_busy(ke
     refused = await told(keeper, ann.text())
 
     assert kinds(refused) == [TurnFailed]
-    assert refused[0].fact.code == "busy"  # type: ignore[attr-defined]  # a TurnFailed
+    [failed] = [event.fact for event in refused if isinstance(event.fact, TurnFailed)]
+    assert (failed.code, failed.stage, failed.field) == ("busy", "keeper", "conversation")
+    assert (failed.value, failed.message) == (f"more than {WAITING_MAX}", SORRY["busy"])
+    assert failed.expected is not None
+    assert f"at most {WAITING_MAX} turns of one conversation" in failed.expected
     assert kinds(await told(keeper, talk().text())) == [TextTurnOpened], "others are not"
     assert kinds(await told(keeper, ann.chosen(first, "Done.")[-1])) == [TurnCompleted, TextTurnOpened]
     assert await told(keeper, ann.text()) == [], "there is room again"
