@@ -66,7 +66,7 @@ class LogKeeping:
         self._log = event_log
         self._bus = bus
         self._gave_up = asyncio.Event()
-        self._broken: LogBroken | None = None  # why it gave up
+        self._broken: LogBroken | None = None  # why it gave up while lines were taken in
         self.handled = 0  # messages, also those that had been recorded before
         self.in_flight = 0
         self.recorded = 0
@@ -81,7 +81,6 @@ class LogKeeping:
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set. Raises when the log cannot be written: the supervisor starts it again."""
         given = TrainingLoggerGiven(self._log)
-        self._log.broke_at_rest = self._give_up
         lag = Lag()
         identity: StreamIdentity
 
@@ -150,11 +149,6 @@ class LogKeeping:
             return json.dumps({"error": expected}).encode()
         return answer
 
-    def _give_up(self, broken: LogBroken) -> None:
-        """End, if not because of a message in hand: the supervisor starts the logger again."""
-        self._broken = broken
-        self._gave_up.set()
-
     async def _take_in(self, payload: bytes) -> bytes:
         """Lines of a dump; {recorded, known} as JSON, or, when none was taken in, why.
 
@@ -166,7 +160,8 @@ class LogKeeping:
             return json.dumps({"error": str(refused)}).encode()
         except EventLogError as failed:
             if isinstance(failed, LogBroken):
-                self._give_up(failed)
+                self._broken = failed
+                self._gave_up.set()
             return json.dumps({"failed": str(failed)}).encode()
         return json.dumps(asdict(done)).encode()
 

@@ -118,7 +118,7 @@ class Connection:
 
 
 def connect(path: Path, limits: LogLimits, *, read_only: bool) -> Connection:
-    """Open a file so that no statement reaches any other file or changes any setting, whoever wrote it.
+    """Open a file so that no statement reaches any other file or changes any setting but its own search path.
 
     But for the archive's folder, which any statement may read and write: refusals.py is the wall there.
 

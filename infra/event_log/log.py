@@ -4,7 +4,6 @@ All of DuckDB's work happens in threads of its own, the event loop only waits. K
 fetches from it calls `append` and acknowledges when that has returned.
 """
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -39,12 +38,11 @@ from infra.event_log.port import (
     TakenIn,
     archive_folder,
 )
-from infra.tasks import cancelled, to_the_end
+from infra.tasks import to_the_end
 from infra.worker_thread import WorkerThread
 
 REOPEN_WITHIN_S: Final = 5.0
 REOPEN_EVERY_S: Final = 0.05
-RESTS_FOR_S: Final = 1.0  # until it is looked again whether a question is still being answered
 R = TypeVar("R")
 A = TypeVar("A", Table, Packed)
 W = TypeVar("W", Appended, TakenIn)
@@ -129,10 +127,6 @@ class EventLog(LogReader):
         self._clock = clock
         self._kept_rows = 0  # since the file was opened
         self._renewing = False
-        self._written_s = 0.0
-        self._resting: asyncio.Task[None] | None = None
-        self.broke_at_rest: Callable[[LogBroken], None] = lambda _: None
-        """Called when the file does not open again while nobody writes, who would be told."""
         archive = Archive(connection, archive_folder(path))
         archive.open(clock.now())
         self._archive = archive
@@ -174,24 +168,10 @@ class EventLog(LogReader):
         """Run one transaction that adds rows in the writer's thread."""
         async with self._asking.set_aside() if self.hurries else contextlib.nullcontext():
             done = await self._in_writer(write)
-        self._written_s = time.monotonic()
         self._kept_rows += done.recorded
         if self._kept_rows >= self._limits.renewed_at(done.recorded):
             await self._renew()
-        if self._kept_rows >= self._limits.rest_rows and (self._resting is None or self._resting.done()):
-            self._resting = asyncio.create_task(self._renew_at_rest())
         return done
-
-    async def _renew_at_rest(self) -> None:
-        """Open the file anew once nothing has been written for a while, unless that has happened meanwhile."""
-        try:
-            while self._kept_rows >= self._limits.rest_rows:
-                rested_s = time.monotonic() - self._written_s
-                if rested_s >= self._limits.rest_s:
-                    await self._renew()
-                await asyncio.sleep(max(self._limits.rest_s - rested_s, RESTS_FOR_S))
-        except LogBroken as broken:
-            self.broke_at_rest(broken)
 
     async def _in_writer(self, work: Callable[[], R]) -> R:
         """Work in the writer's thread, once more without the questions when it fails beside them."""
@@ -230,11 +210,6 @@ class EventLog(LogReader):
             finally:
                 self._renewing = False
             self._kept_rows = 0
-
-    async def aclose(self) -> None:
-        if self._resting is not None:
-            await cancelled(self._resting)
-        await super().aclose()
 
     def position(self, stream: StreamIdentity) -> int:
         """The highest sequence number recorded of this stream; 0 when it is new. Messages below it may be missing."""

@@ -112,8 +112,8 @@ class LogLimits:
     a single question faster, in threads that compete with ingest (on 2 cores: 2.8k instead of 11k rows a second)."""
     unsaved_kb: int = 8_192
     """So much of the newest rows DuckDB keeps in memory, and must read again after a crash, before it writes them into
-    the file by itself. More than comes between two renewals, which write them too: what it keeps of what it wrote goes
-    with the file's closing only, and was up to 60 MB."""
+    the file of its own accord. More than usually comes between two renewals, which write them too: after writing it
+    keeps up to 60 MB until the file is closed."""
     group_rows: int = 16_384
     """DuckDB compresses so many rows at once, and all of the last group anew whenever it writes. With its own 122,880
     the process needs up to 210 MB for that instead of 130 (75 in between), and a batch waits 0.9 s instead of 0.14."""
@@ -123,9 +123,6 @@ class LogLimits:
     renew_calm_rows: int = 4_000
     """The same after a batch of fewer than `calm_rows`, which means that ingest is not behind and has the time."""
     calm_rows: int = 1_000
-    rest_rows: int = 500
-    rest_s: float = 10.0
-    """The same when nothing has been written for so long, if there were so many rows: a log at rest keeps little."""
     readers: int = 4  # questions that are answered at once; more wait, and the wait counts
     ask_rows: int = 10_000
     ask_bytes: int = 8 << 20  # of one answer as JSON

@@ -18,7 +18,6 @@ from infra.event_log.log import EventLog, open_log
 from infra.event_log.port import (
     EventLogError,
     LogBroken,
-    LogBusy,
     LogLimits,
     QueryRefused,
     QueryStopped,
@@ -149,15 +148,6 @@ async def test_a_log_that_breaks_while_lines_are_taken_in_says_so_and_ends_its_p
 
     async with asyncio.timeout(5):
         with pytest.raises(LogBroken):
-            await keeping
-
-
-async def test_a_log_that_breaks_at_rest_ends_its_process(log: EventLog, keeping: "asyncio.Task[None]") -> None:
-    await asyncio.sleep(0)  # it has begun
-    log.broke_at_rest(LogBroken(LogBusy(Path("log.duckdb"), 4711)))
-
-    async with asyncio.timeout(5):
-        with pytest.raises(LogBroken, match="4711"):
             await keeping
 
 

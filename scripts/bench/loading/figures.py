@@ -10,6 +10,7 @@ from schemas.turns import TurnCompleted
 from scripts.bench.loading.processes import Memory
 
 GROWTH_MAX: Final = 0.05  # the promise: between the two moments, of each process
+GONE: Final = "(gone)"
 _EXAMPLES: Final = 3
 
 
@@ -110,6 +111,14 @@ def growths(before: Mapping[str, Memory], after: Mapping[str, Memory], turns: in
     """Of each process that was there at both moments, largest growth first."""
     found = [Growth(name, before[name], after[name], turns) for name in before if name in after]
     return sorted(found, key=lambda growth: -growth.ratio)
+
+
+def grew(*ways: Sequence[Growth]) -> list[str]:
+    """The processes that have grown by too much in whatever way they were looked at; all that one way leaves out."""
+    seen = Counter(growth.process for found in ways for growth in found)
+    too_much = Counter(growth.process for found in ways for growth in found if growth.too_much)
+    gone = [f"{name} {GONE}" for name, times in sorted(seen.items()) if times < len(ways)]
+    return [name for name, times in sorted(too_much.items()) if times == len(ways)] + gone
 
 
 def broken(accepted: Sequence[str], unheard: Sequence[str], left: Left) -> dict[str, list[str]]:

@@ -17,8 +17,9 @@ _UTIME, _STIME = 11, 12  # of /proc/PID/stat, counted after the name, see proc(5
 class Memory:
     """Of one process.
 
-    `own_bytes` are the pages of no file: all that can leak. The pages of libraries count as 1/n of the n processes on
-    the machine that have loaded them in `proportional_bytes`, which therefore changes when strangers come and go.
+    `own_bytes` are the pages of no file, in memory or swapped out: all that can leak. The pages of libraries count as
+    1/n of the n processes on the machine that have loaded them in `proportional_bytes`, which therefore changes when
+    strangers come and go.
     """
 
     own_bytes: int
@@ -51,4 +52,4 @@ def _memory(pid: int) -> Memory:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
         name, value, *_ = line.split()
         kib[name.rstrip(":")] = int(value)
-    return Memory(kib["Pss_Anon"] << 10, kib["Pss"] << 10, kib["Rss"] << 10)
+    return Memory((kib["Pss_Anon"] + kib.get("SwapPss", 0)) << 10, kib["Pss"] << 10, kib["Rss"] << 10)

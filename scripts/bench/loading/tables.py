@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from scripts.bench.loading.figures import Growth, Percentiles, Rate, any_broken
+from scripts.bench.loading.figures import GROWTH_MAX, Growth, Percentiles, Rate, any_broken
 from scripts.bench.loading.processes import Memory
 from scripts.bench.ordeal.house import House
 
@@ -42,17 +42,11 @@ def rates(found: Sequence[Rate]) -> str:
     return "\n".join(lines)
 
 
-def memory(how: str, found: Sequence[Growth], before: int, after: int, growth_max: float | None = None) -> str:
-    """Each process at the two moments, and whether it has grown by more than is promised, if anything is."""
+def memory(how: str, found: Sequence[Growth], before: int, after: int) -> str:
+    """Each process at the two moments."""
     head = f"{f'{how}, MiB':18}{f'own at {before}':>14}{f'at {after}':>10}{'ratio':>8}{'bytes a turn':>14}"
     head += f"{f'between, at {before}':>20}{f'at {after}':>14}{f'RSS at {before}':>14}{f'at {after}':>10}"
-    lines = [_grown(each) for each in found]
-    if growth_max is not None:
-        lines = [
-            f"{line}{f'  WRONG: more than {growth_max:.0%}' if each.too_much else ''}"
-            for line, each in zip(lines, found, strict=True)
-        ]
-    return "\n".join([head, *lines])
+    return "\n".join([head, *map(_grown, found)])
 
 
 def _grown(found: Growth) -> str:
@@ -62,6 +56,7 @@ def _grown(found: Growth) -> str:
         f"{found.ratio:8.3f}{found.bytes_a_turn:14.0f}"
         f"{_between(before):>20}{_between(after):>14}"
         f"{_mib(before.resident_bytes, 14)}{_mib(after.resident_bytes, 10)}"
+        f"{f'  more than {GROWTH_MAX:.0%}' if found.too_much else ''}"
     )
 
 
@@ -75,8 +70,7 @@ def _mib(size_bytes: int, width: int) -> str:
 
 def as_json(
     found: Sequence[Rate],
-    at_work: Sequence[Growth],
-    at_rest: Sequence[Growth],
+    grown: Mapping[str, Sequence[Growth]],
     samples: Mapping[int, Any],
     good: bool,
 ) -> str:
@@ -85,8 +79,7 @@ def as_json(
         {
             "good": good,
             "rates": [{**asdict(each), "turns_hz": each.turns_hz} for each in found],
-            "memory": _growths(at_work),
-            "memory_at_rest": _growths(at_rest),
+            "memory": {how: _growths(each) for how, each in grown.items()},
             "memory_samples": {turns: {n: asdict(m) for n, m in each.items()} for turns, each in samples.items()},
         }
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from schemas.event import Event, Fact
 
 Typed = Callable[..., list[Event[Fact]]]
 AsBatch = Callable[..., Batch]
-Until = Callable[..., Awaitable[Any]]
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1"
@@ -190,55 +189,6 @@ async def test_with_two_writers_no_question_meets_a_file_that_is_being_opened(
     assert found == ((480, 480),)
     assert len(renewals) >= 5
     assert answers > 0
-
-
-async def test_a_log_at_rest_opens_its_file_anew_once_no_question_is_being_answered(
-    path: Path, typed: Typed, batch: AsBatch, renewals: list[Path], until: Until, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.event_log.log.RESTS_FOR_S", 0.01)
-    async with await open_log(path, LogLimits(rest_rows=8, rest_s=0.3)) as log:
-        await log.append(batch(typed()))
-        await asyncio.sleep(0.5)
-        assert not renewals, "so few rows are not worth it"
-
-        asking = asyncio.create_task(log.ask(ENDLESS, timeout_s=1.0))
-        await asyncio.sleep(0)
-        await log.append(batch(typed(), first=5))
-        await asyncio.sleep(0.15)
-        await log.append(batch(typed(), first=9))
-        assert not renewals
-        with pytest.raises(QueryStopped):
-            await asking
-        await until(lambda: bool(renewals))
-        await asyncio.sleep(0.5)
-
-        assert renewals == [path], "once"
-        assert (await log.ask("SELECT count(*) FROM events")).rows == ((12,),)
-
-
-async def test_a_file_that_does_not_open_again_at_rest_is_told(
-    path: Path, typed: Typed, batch: AsBatch, refusals: list[int], until: Until, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.event_log.log.REOPEN_WITHIN_S", 0.1)
-    told: list[LogBroken] = []
-    log = await open_log(path, LogLimits(rest_rows=4, rest_s=0.05))
-    log.broke_at_rest = told.append
-    refusals[0] = 1_000
-    await log.append(batch(typed()))
-    await until(lambda: bool(told))
-
-    assert "4711" in str(told[0])
-    await log.aclose()
-
-
-async def test_a_log_that_is_closed_rests_no_more(
-    path: Path, typed: Typed, batch: AsBatch, renewals: list[Path]
-) -> None:
-    async with await open_log(path, LogLimits(rest_rows=4, rest_s=0.1)) as log:
-        await log.append(batch(typed()))
-    await asyncio.sleep(0.3)
-
-    assert not renewals
 
 
 async def test_a_log_that_is_not_behind_opens_its_file_anew_more_often(

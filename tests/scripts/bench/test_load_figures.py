@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.bench.loading.figures import Left, Percentiles, any_broken, broken, growths, mean_of
+from scripts.bench.loading.figures import Left, Percentiles, any_broken, broken, grew, growths, mean_of
 from scripts.bench.loading.processes import Memory
 
 MIB = 1 << 20
@@ -28,6 +28,15 @@ def test_a_process_that_grew_by_more_than_a_twentieth_is_told_and_one_that_did_n
     assert found[0].process == "keeper", "the largest growth comes first"
     assert found[0].ratio == pytest.approx(1.06)
     assert found[0].bytes_a_turn == pytest.approx(6 * MIB / 18_000)
+
+
+def test_a_process_has_grown_that_has_grown_at_work_and_at_rest_and_one_that_is_gone_is_told() -> None:
+    small = {"keeper": _memory(100), "router": _memory(100), "log": _memory(100), "bus": _memory(100)}
+    at_work = {"keeper": _memory(106), "router": _memory(107), "log": _memory(100), "bus": _memory(100)}
+    at_rest = {"keeper": _memory(108), "router": _memory(101), "log": _memory(110)}
+
+    assert grew(growths(small, at_work, 1), growths(small, at_rest, 1)) == ["keeper", "bus (gone)"]
+    assert grew(growths(small, small, 1), growths(small, small, 1)) == []
 
 
 def test_of_many_looks_the_mean_of_each_process_counts_and_what_it_swung_between_is_kept() -> None:
